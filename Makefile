@@ -1,0 +1,46 @@
+# make demo · make test · make test-all · make bench, each in an environment of its own, made when there is none.
+# PROFILE=io chooses the environment with tensorflow-io (see BUILD.md).
+
+PROFILE ?= default
+PYTHON ?= python3
+VENV := $(if $(filter default,$(PROFILE)),.venv,.venv-$(PROFILE))
+READY := $(VENV)/.ready
+RUN := $(VENV)/bin/python
+
+.PHONY: help env demo test test-all lint bench clean
+
+help:
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+env: $(READY)  ## make the environment (.venv) from requirements/
+
+$(READY): requirements/$(PROFILE).txt requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements/$(PROFILE).txt -r requirements/dev.txt
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: env  ## train, evaluate and predict on the built-in sample
+	$(RUN) train.py --frame_features --model=LstmModel --lstm_cells=256 --num_epochs=10 --validation_percent=10 \
+	    --train_dir=runs/demo --start_new_model
+	$(RUN) eval.py --train_dir=runs/demo
+	$(RUN) inference.py --train_dir=runs/demo --output_file=runs/demo/predictions.csv --top_k=3 --label_names
+	@echo; head -n 6 runs/demo/predictions.csv
+	@echo; echo "Next, on AudioSet's records (README.md says where they are):"
+	@echo "  $(RUN) train.py --train_data_pattern='bal_train/*.tfrecord' --frame_features --model=LstmModel --validation_percent=10"
+
+test: env  ## the tests
+	$(RUN) -m pytest
+
+test-all: env  ## the tests, slow ones too
+	$(RUN) -m pytest -m ''
+
+lint: env  ## ruff
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+bench: env  ## throughput against the machine's limits; BENCH_JSON=FILE writes it too
+	$(RUN) -m benchmarks
+
+clean:  ## remove the environments
+	rm -rf .venv .venv-*

@@ -1,0 +1,94 @@
+"""Deep bag of frames (Abu-El-Haija et al. 2016, arXiv:1609.08675, section 4.2.2), the starter code's DbofModel.
+
+Frames are projected onto many clusters, pooled over time, and hashed down to a vector for a video-level classifier.
+"""
+
+import keras
+from keras import ops
+
+from models.base import ClassifierOnTop
+from models.layers import MaskedBatchNormalization, masked_max, masked_mean
+from yt8m_audio.errors import UserError
+from yt8m_audio.registry import register_model
+
+POOLING = {"max": masked_max, "average": masked_mean}
+ACTIVATIONS = ("sigmoid", "relu", "relu6")
+
+
+@register_model
+class DbofModel(ClassifierOnTop):
+    """Projects frames to clusters, pools them over time, and projects the pool to a hidden layer.
+
+    Training samples frames at random where a clip may have more than are sampled; else, and always in evaluation
+    and inference, every frame is used once.
+
+    Args:
+        iterations: frames sampled of a clip in training.
+        sample_random_frames: whether each sampled frame is drawn for itself, or a run of consecutive ones is taken.
+        dbof_add_batch_norm: whether input, clusters and hidden layer are batch-normalised.
+        dbof_cluster_size: number of clusters.
+        dbof_hidden_size: width of the hidden layer.
+        dbof_pooling_method: how clusters are pooled over frames: max or average.
+        dbof_activation: activation of clusters and hidden layer: sigmoid, relu or relu6.
+
+    Raises:
+        UserError: if the pooling method or the activation is none of these.
+    """
+
+    recommended_input_normalization = "l2"
+
+    def __init__(
+        self,
+        *,
+        iterations=30,
+        sample_random_frames=True,
+        dbof_add_batch_norm=True,
+        dbof_cluster_size=8192,
+        dbof_hidden_size=1024,
+        dbof_pooling_method="max",
+        dbof_activation="sigmoid",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if dbof_pooling_method not in POOLING:
+            raise UserError(f"--dbof_pooling_method={dbof_pooling_method} is none of {', '.join(POOLING)}.")
+        if dbof_activation not in ACTIVATIONS:
+            raise UserError(f"--dbof_activation={dbof_activation} is none of {', '.join(ACTIVATIONS)}.")
+        self.iterations, self.sample_random_frames = iterations, sample_random_frames
+        self.pool = POOLING[dbof_pooling_method]
+        self.activation = keras.activations.get(dbof_activation)
+        self.clusters = keras.layers.Dense(dbof_cluster_size, use_bias=not dbof_add_batch_norm, name="clusters")
+        self.hidden = keras.layers.Dense(dbof_hidden_size, use_bias=not dbof_add_batch_norm, name="hidden")
+        names = ("frames_norm", "clusters_norm", "hidden_norm") if dbof_add_batch_norm else ()
+        self.norms = {name: MaskedBatchNormalization(name=name) for name in names}
+        self.random = keras.random.SeedGenerator()
+
+    def summarize(self, frames, mask, training):
+        if training and frames.shape[1] > self.iterations:
+            frames, mask = self.sample(frames, mask)  # [B, iterations, D]
+        frames = self.norm("frames_norm", frames, mask, training)
+        clusters = self.norm("clusters_norm", self.clusters(frames), mask, training)  # [B, T, K]
+        pooled = self.pool(self.activation(clusters), mask)  # [B, K]
+        real = ops.any(mask, axis=1)  # [B]
+        hidden = self.norm("hidden_norm", self.hidden(pooled), real, training)
+        return self.activation(hidden)  # [B, H]
+
+    def norm(self, name, values, mask, training):
+        """Batch-normalises, where the model was asked to."""
+        return self.norms[name](values, mask=mask, training=training) if self.norms else values
+
+    def sample(self, frames, mask):
+        """Samples `iterations` of each clip's frames, with replacement: frames and mask of what was sampled."""
+        batch, num_frames = (
+            ops.shape(frames)[0],
+            ops.sum(ops.cast(mask, "float32"), axis=1, keepdims=True),
+        )  # [B, 1]
+        if self.sample_random_frames:
+            where = keras.random.uniform((batch, self.iterations), seed=self.random) * num_frames
+        else:
+            last_start = ops.maximum(num_frames - self.iterations, 0.0)
+            start = keras.random.uniform((batch, 1), seed=self.random) * (last_start + 1)
+            where = ops.floor(start) + ops.arange(self.iterations, dtype="float32")
+        where = ops.clip(ops.floor(where), 0.0, ops.maximum(num_frames - 1, 0.0))
+        sampled = ops.take_along_axis(frames, ops.cast(where, "int32")[:, :, None], axis=1)
+        return sampled, ops.broadcast_to(num_frames > 0, (batch, self.iterations))

@@ -1,0 +1,27 @@
+"""Logistic regression on the mean over frames, the starter code's FrameLevelLogisticModel."""
+
+import keras
+
+from models.base import FrameLevelModel
+from models.layers import L2_PENALTY, masked_mean
+from yt8m_audio.registry import register_model
+
+
+@register_model
+class FrameLevelLogisticModel(FrameLevelModel):
+    """Averages the frames, and classifies the mean by one linear layer.
+
+    Args:
+        l2_penalty: L2 penalty of the weights.
+    """
+
+    recommended_learning_rate = 0.01
+
+    def __init__(self, *, l2_penalty=L2_PENALTY, **kwargs):
+        super().__init__(**kwargs)
+        self.output_layer = keras.layers.Dense(
+            self.num_classes, kernel_regularizer=keras.regularizers.L2(l2_penalty), name="logits"
+        )
+
+    def classify(self, frames, mask, training):
+        return self.output_layer(masked_mean(frames, mask))  # [B, C]

@@ -1,0 +1,163 @@
+"""The clips behind a glob, as batches: shuffled over epochs for training, or once and in order.
+
+    clips = open_clips("bal_train/*.tfrecord", "train_data_pattern", reader)
+    len(clips)                                                    # 22160
+    for batch in clips.in_order(batch_size=1024): ...
+    for batch in clips.shuffled(batch_size=1024, epochs=5, seed=0, start_step=40): ...
+
+Batch k of a training run is a function of (seed, k): each epoch is shuffled with a seed of its own, epochs follow
+one another without a short batch between them, and a resumed run skips to its place in its epoch.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from readers.reader import Reader
+from yt8m_audio import records
+from yt8m_audio.errors import UserError
+
+CHUNK_BYTES = 1 << 20
+SHUFFLE_BYTES = 256 << 20  # all of AudioSet's balanced split, or so much of a larger set
+MAX_SHUFFLED_CLIPS = 1 << 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Clips:
+    """The clips of some shards.
+
+    Attributes:
+        reader: parses them.
+        shards: paths.
+        num_clips: how many there are, those that `keep` leaves out not counted.
+        record_bytes: size of a typical record.
+        keep: ids [n] -> bool [n], which clips to read; all when None.
+        lost: how many records each corrupt shard lost, where such are skipped.
+    """
+
+    reader: Reader
+    shards: Sequence[str]
+    num_clips: int
+    record_bytes: int
+    keep: Callable[[np.ndarray], np.ndarray] | None = None
+    lost: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return self.num_clips
+
+    def in_order(self, batch_size: int) -> tf.data.Dataset:
+        """Gives every clip once, in the order of the shards; the last batch is filled up with rows of weight 0."""
+        return self._batches(self._chunks(self.shards, mixed=False).rebatch(batch_size), batch_size)
+
+    def shuffled(self, batch_size: int, epochs: int, seed: int, start_step: int = 0) -> tf.data.Dataset:
+        """Gives every clip once an epoch, in another order each epoch, from batch `start_step` on."""
+        first_epoch, skipped = divmod(start_step * batch_size, self.num_clips)
+        windows = tf.data.Dataset.range(first_epoch, epochs).flat_map(lambda epoch: self._shuffled_windows(seed, epoch))
+        first_window, skipped = divmod(skipped, self._window_size())
+
+        def cut(number, serialized):
+            return serialized[tf.where(number == 0, skipped, 0) :]
+
+        serialized = windows.skip(first_window).enumerate().map(cut).prefetch(1).rebatch(batch_size)
+        return self._batches(serialized, batch_size)
+
+    def explain(self, error: Exception) -> Exception:
+        """Turns an error of reading or parsing into one that names the file and the record, where one is at fault."""
+        for path in self.shards:
+            number = records.find_corrupt_record(path)
+            if number is not None:
+                return UserError(records.corrupt_message(path, number, "it does not match its checksum"))
+            for number, serialized in enumerate(tf.data.TFRecordDataset(path)):
+                try:
+                    self.reader.parse(serialized[None])
+                except tf.errors.InvalidArgumentError:
+                    return UserError(f"{path}, record {number}: {self._fault(serialized.numpy())}.")
+        return error
+
+    def _fault(self, serialized: bytes) -> str:
+        try:
+            return self.reader.fault(serialized)
+        except Exception:  # whatever protobuf raises on bytes that are no message
+            return "it is no tf.train.SequenceExample"
+
+    def _window_size(self) -> int:
+        """Clips that are shuffled among themselves, as many as fit in SHUFFLE_BYTES."""
+        return int(np.clip(SHUFFLE_BYTES // self.record_bytes, 256, MAX_SHUFFLED_CLIPS))
+
+    def _shuffled_windows(self, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
+        """One epoch's serialised records: shards in random order, and windows of their records shuffled."""
+        epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
+        shards = tf.random.experimental.stateless_shuffle(tf.constant(self.shards), epoch_seed)
+
+        def shuffle(number, serialized):
+            window_seed = tf.random.experimental.stateless_fold_in(epoch_seed, number)
+            return tf.random.experimental.stateless_shuffle(serialized, window_seed)
+
+        return self._chunks(shards, mixed=True).rebatch(self._window_size()).enumerate().map(shuffle)
+
+    def _chunks(self, shards, mixed: bool) -> tf.data.Dataset:
+        """Serialised records in vectors, without those that `keep` leaves out."""
+        size = int(np.clip(CHUNK_BYTES // self.record_bytes, 1, 1024))
+        chunks = records.read_chunks(shards, size, parallel=self.reader.data.num_readers, mixed=mixed)
+        return chunks if self.keep is None else chunks.map(self._kept, num_parallel_calls=2)
+
+    def _kept(self, serialized: tf.Tensor) -> tf.Tensor:
+        keep = tf.numpy_function(self.keep, [self.reader.video_ids(serialized)], tf.bool, stateful=False)
+        return tf.boolean_mask(serialized, tf.ensure_shape(keep, [None]))
+
+    def _batches(self, serialized: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+        """Parses vectors of at most `batch_size` records to batches of exactly that many."""
+
+        def parse(records):
+            real = tf.shape(records)[0]
+            filled = tf.pad(records, [[0, batch_size - real]])  # an empty string parses as a clip without anything
+            batch = self.reader.parse(filled)
+            batch["example_weights"] = tf.sequence_mask(real, batch_size, tf.float32)
+            return {key: tf.ensure_shape(value, [batch_size, *value.shape[1:]]) for key, value in batch.items()}
+
+        return serialized.map(parse, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def open_clips(
+    pattern: str, flag: str, reader: Reader, keep: Callable[[np.ndarray], np.ndarray] | None = None
+) -> Clips:
+    """Finds and counts the clips of a glob, and with --skip_corrupt_records leaves the corrupt ones out.
+
+    Raises:
+        UserError: if there are none, or a shard is cut; it names `flag`, or the file.
+    """
+    shards, lost = records.find_shards(pattern, flag), {}
+    if reader.data.skip_corrupt_records:
+        shards, lost = records.salvage(shards)
+    num_clips = int(records.count_records(shards).sum()) if shards else 0
+    size = len(records.first_record(shards)) if num_clips else 1
+    clips = Clips(reader, tuple(shards), num_clips, size, keep, lost)
+    if keep is not None:
+        kept = sum(int(chunk.shape[0]) for chunk in clips._chunks(shards, mixed=False))
+        clips = dataclasses.replace(clips, num_clips=kept)
+    if not len(clips):
+        raise UserError(f"--{flag}={pattern} holds no clip{' of the chosen split' if keep else ' that can be read'}.")
+    return clips
+
+
+def held_out(percent: int, inside: bool) -> Callable[[np.ndarray], np.ndarray]:
+    """Splits clips by a hash of the video id, so that a clip is on one side in every run and every file.
+
+    Args:
+        percent: share of the clips that is held out, 1 to 99; 10 is int(sha256(video_id), 16) % 10 == 0.
+        inside: whether to keep the clips that are held out, or the others.
+
+    Returns:
+        A function of ids, bytes [n], that gives bool [n].
+    """
+
+    def keep(video_ids: np.ndarray) -> np.ndarray:
+        digits = [int(hashlib.sha256(each).hexdigest(), 16) % 100 for each in video_ids]
+        # The last digit counts first, so that 10 % are those that end in 0.
+        ranks = np.array([10 * (each % 10) + each // 10 for each in digits], np.int64)
+        return (ranks < percent) == inside
+
+    return keep

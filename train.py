@@ -1,0 +1,27 @@
+"""Trains a model on feature records, and leaves a run directory.
+
+    python train.py --frame_features --model=LstmModel
+    python train.py --train_data_pattern='bal_train/*.tfrecord' --frame_features --model=LstmModel
+
+Type the same command again to resume. --help lists all flags, those of the model given by --model among them.
+"""
+
+from yt8m_audio import flags
+
+
+def main(argv) -> int:
+    """Parses flags, makes data and model, and trains."""
+    request = flags.parse_train(argv)
+
+    from yt8m_audio.commands import assemble, training_report
+    from yt8m_audio.training.loop import train
+
+    config = assemble.complete(request.config, request.given)
+    train_clips, validation_clips = assemble.open_training_clips(config.data)
+    training_report.begin(request, config, train_clips, validation_clips)
+    summary = train(config, assemble.make_model_of(config), train_clips, validation_clips, request.run)
+    return training_report.end(request.run, config, summary)
+
+
+if __name__ == "__main__":
+    flags.run(main)

@@ -1,0 +1,1 @@
+"""From sound to features: log-mel bands, and the bytes that records hold."""

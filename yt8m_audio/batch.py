@@ -1,0 +1,26 @@
+"""What every reader yields and every loop consumes: a dict of tensors with static shapes.
+
+B clips a batch (the last one of a data set is filled up with rows of weight 0), T frames, D features, C classes:
+
+    video_id         string [B]                                stays on the host
+    features         uint8 or float32 [B, T, D], float32 [B, D]   frame level; video level
+    num_frames       int32 [B]                                 frames before padding
+    labels           uint8 [B, C]                              multi-hot, all zero where a record has none
+    label_weights    float32 [B, C]                            segments only: 1 where rated
+    example_weights  float32 [B]                               0 for the rows that fill up, else 1
+    start_time       float32 [B], seconds                      stays on the host
+    end_time         float32 [B], seconds                      stays on the host
+"""
+
+HOST_KEYS = ("video_id", "start_time", "end_time")
+MODEL_KEYS = ("features", "num_frames")
+
+
+def device_part(batch: dict) -> dict:
+    """Returns what goes to a device: everything but ids and times."""
+    return {key: value for key, value in batch.items() if key not in HOST_KEYS}
+
+
+def model_inputs(batch: dict) -> dict:
+    """Returns what a model is called with: features and num_frames."""
+    return {key: batch[key] for key in MODEL_KEYS}

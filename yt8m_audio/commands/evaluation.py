@@ -1,0 +1,113 @@
+"""What eval.py does: scores a run's checkpoint on some clips, and shows the figures."""
+
+import json
+import time
+
+import tensorflow as tf
+from rich.console import Console
+from rich.table import Table
+
+from yt8m_audio.commands import assemble
+from yt8m_audio.errors import UserError
+from yt8m_audio.evaluation import evaluate
+from yt8m_audio.evaluation.scoring import score, scoring_function
+from yt8m_audio.flags import EvalFlags
+from yt8m_audio.registry import LOSSES
+from yt8m_audio.run_directory import RunDirectory, write_json
+from yt8m_audio.training.checkpoints import Checkpoints
+from yt8m_audio.training.progress import MetricsLog, ProgressLine
+
+MEANINGS = {
+    "hit@1": "clips whose highest class is true",
+    "perr": "precision at equal recall rate",
+    "gap": "global average precision of each clip's {k} best",
+    "map": "the starter's MAP, of each clip's {k} best",
+    "mAP": "AudioSet's mean average precision, full ranking",
+    "auc": "area under the ROC curve, mean over classes",
+    "d_prime": "of the mean AUC",
+    "d_prime_class_mean": "mean of the classes' own d'",
+    "loss": "label loss a clip",
+}
+
+
+class Evaluator:
+    """A run and the clips to evaluate it on.
+
+    Args:
+        asked: the command line.
+
+    Raises:
+        UserError: if there is no run, or the clips do not fit it.
+    """
+
+    def __init__(self, asked: EvalFlags):
+        self.asked, self.run = asked, RunDirectory(asked.train_dir)
+        self.config = self.run.load_config()
+        self.checkpoints = Checkpoints(self.run.checkpoints)
+        data = assemble.reading_as(self.config.data, asked)
+        if asked.held_out and not data.validation_percent:
+            raise UserError(f"--held_out: the run in {self.run.path} held nothing out (--validation_percent was 0).")
+        pattern = assemble.test_pattern(asked.eval_data_pattern, "eval_data_pattern", data)
+        self.clips = assemble.open_clips(data, pattern, "eval_data_pattern", held_out=True if asked.held_out else None)
+        self.batches = self.clips.in_order(asked.batch_size)
+        self.loss = LOSSES.get(self.config.train.label_loss)()
+        self.line = ProgressLine()
+
+    def evaluate_step(self, step: int) -> dict:
+        """Evaluates the checkpoint of a step; prints, logs and writes what comes out."""
+        model = assemble.restore_model(self.config, self.checkpoints, step, self.batches.element_spec)
+        figures = self.figures(model)
+        folder = self.run.path / "eval"
+        folder.mkdir(exist_ok=True)
+        write_json(folder / "metrics.json", {**finite(figures), "step": step, "top_k": self.asked.top_k})
+        tags = {"Loss": "loss", "Hit@1": "hit@1", "PERR": "perr", "GAP": f"gap@{self.asked.top_k}"}
+        log = MetricsLog(self.run.logs("eval"), self.run.metrics_file, "eval")
+        log.write(step, {**figures, **{tag: figures[name] for tag, name in tags.items()}})
+        self.show(figures, step)
+        print(f"Written to {folder / 'metrics.json'}.", flush=True)
+        return figures
+
+    def figures(self, model) -> dict:
+        """Scores all clips, and computes every metric."""
+        total = len(self.clips)
+
+        def progress(done):
+            self.line.show(f"{done:,} of {total:,} clips")
+
+        try:
+            num_classes = self.config.data.num_classes
+            scores = score(scoring_function(model, self.loss), self.batches, total, num_classes, progress)
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+            raise self.clips.explain(error) from error
+        self.line.say("")
+        return evaluate(scores.probabilities, scores.labels, self.asked.top_k, loss=scores.loss)
+
+    def show(self, figures: dict, step: int) -> None:
+        """Prints the figures as a table."""
+        table = Table(
+            title=f"{self.config.model.model} at step {step:,} on {figures['clips']:,} clips", title_justify="left"
+        )
+        table.add_column("metric")
+        table.add_column("value", justify="right")
+        table.add_column("meaning")
+        for name, value in figures.items():
+            meaning = MEANINGS.get(name.split("@")[0] if name != "hit@1" else name)
+            if meaning:
+                table.add_row(name, f"{value:.4f}", meaning.format(k=self.asked.top_k))
+        Console(width=None if self.line.live else 100).print(table)
+
+    def watch(self) -> None:
+        """Evaluates the newest checkpoint whenever there is a new one, and sleeps in between."""
+        seen = None
+        while True:
+            step = max(self.checkpoints.steps(), default=None)
+            if step is not None and step != seen:
+                self.evaluate_step(step)
+                seen = step
+            else:
+                time.sleep(self.asked.poll_seconds)
+
+
+def finite(figures: dict) -> dict:
+    """Figures as JSON can hold them: null where one is undefined."""
+    return json.loads(json.dumps(figures), parse_constant=lambda name: None)

@@ -1,0 +1,53 @@
+"""What train.py says before and after, and what it does with the run directory before it begins."""
+
+from yt8m_audio.commands.assemble import check_resumable
+from yt8m_audio.config import Config
+from yt8m_audio.flags import TrainRequest
+from yt8m_audio.labels import label_map_for
+from yt8m_audio.run_directory import RunDirectory
+from yt8m_audio.training.loop import Summary, steps_to_train
+from yt8m_audio.training.progress import duration
+
+
+def begin(request: TrainRequest, config: Config, train_clips, validation_clips) -> None:
+    """Prepares the run directory, and prints what is about to happen."""
+    labels = label_map_for(config.data.label_map, config.data.num_classes)
+    if request.resumed:
+        differing = check_resumable(request.resumed, config, request.run)
+        for name, (old, new) in differing.items():
+            print(f"--{name} was {old}, and is {new} from now on.")
+    if request.start_new_model and (aside := request.run.move_aside()):
+        print(f"The run that was in {request.run.path} is now in {aside}.")
+    request.run.create()
+    request.run.save_config(config, labels)
+    data, train = config.data, config.train
+    what = data.train_data_pattern or "the built-in sample (no --train_data_pattern was given)"
+    print(f"Training {config.model.model} on {what}")
+    print(f"  features     {data.feature_names} ({data.feature_sizes}), {data.num_classes} classes, {data.reader}")
+    print(f"  clips        {len(train_clips):,} to train on in {len(train_clips.shards):,} shards", end="")
+    print(f", {len(validation_clips):,} to validate on" if validation_clips else ", none to validate on")
+    print(
+        f"  steps        {steps_to_train(config, len(train_clips)):,} of {train.batch_size:,} clips, "
+        f"{train.num_epochs} epochs, {train.optimizer} at {train.base_learning_rate:g}"
+    )
+    settings = ", ".join(f"{name}={value}" for name, value in config.model.hyper_parameters.items())
+    print(f"  model        {settings}")
+    print(f"  goes to      {request.run.path}", flush=True)
+
+
+def end(run: RunDirectory, config: Config, summary: Summary) -> int:
+    """Prints how the run ended and what to type next; returns the exit status."""
+    if summary.signal is not None:
+        print(f"Stopped at step {summary.step:,}, saved. Type the same command again to go on.")
+        return 128 + summary.signal
+    done = f"Trained {summary.step:,} steps in {duration(summary.seconds)}"
+    if summary.best:
+        metric = config.train.best_metric
+        done += f"; best {metric} {summary.best[metric]:.4f} at step {summary.best['step']:,}"
+    pattern = (
+        f" --eval_data_pattern='{config.data.train_data_pattern}' --held_out" if config.data.validation_percent else ""
+    )
+    if config.data.train_data_pattern and not pattern:
+        pattern = " --eval_data_pattern=GLOB"
+    print(f"{done}.\nNext: python eval.py --train_dir={run.path}{pattern}")
+    return 0

@@ -1,0 +1,146 @@
+"""Every setting of a run, as frozen dataclasses that turn into flags, and into config.json and back.
+
+Fields and their defaults are the starter code's where it has them. `None` (or "") means: read off the first
+record, or recommended by the model; `resolve` steps fill it in before a run starts.
+"""
+
+import dataclasses
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """What is read, and how.
+
+    Attributes:
+        train_data_pattern: Glob of the training records, or several with commas between; when empty, the
+            built-in sample.
+        validation_data_pattern: Glob of records to validate on after each epoch.
+        validation_percent: Share of the training clips, in percent, to hold out by a hash of the video id and
+            validate on after each epoch. 10 holds out int(sha256(video_id), 16) % 10 == 0.
+        feature_names: Features to read, with commas between, such as audio_embedding. Read off the first record
+            when empty.
+        feature_sizes: Their sizes, in the same order. Read off the first record when empty.
+        frame_features: Whether the model is fed frames. Frame records feed a video-level model by their mean.
+        num_classes: Number of classes C; labels are 0 to C - 1. That of the record family when not given.
+        max_frames: Frames kept of a clip; shorter clips are padded and masked. That of the record family
+            when not given.
+        reader: Name of the reader; the record family is recognised from the first record when empty.
+        label_map: CSV with the columns index and display_name. AudioSet's own for 527 classes when empty.
+        skip_corrupt_records: Skip and count records that are cut or fail their checksum, rather than stop. Reads
+            every shard once before it starts.
+        num_readers: Groups of shards that are read at a time.
+    """
+
+    train_data_pattern: str = ""
+    validation_data_pattern: str = ""
+    validation_percent: int = 0
+    feature_names: str = ""
+    feature_sizes: str = ""
+    frame_features: bool | None = None
+    num_classes: int | None = None
+    max_frames: int | None = None
+    reader: str = ""
+    label_map: str = ""
+    skip_corrupt_records: bool = False
+    num_readers: int = 8
+
+    @property
+    def names(self) -> list[str]:
+        """The feature names as a list."""
+        return [name.strip() for name in self.feature_names.split(",") if name.strip()]
+
+    @property
+    def sizes(self) -> list[int]:
+        """The feature sizes as a list."""
+        return [int(size) for size in self.feature_sizes.split(",") if size.strip()]
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Which model.
+
+    Attributes:
+        model: Name of the model.
+        hyper_parameters: Its constructor's keyword arguments.
+    """
+
+    model: str = "LogisticModel"
+    hyper_parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """How the model is trained.
+
+    Attributes:
+        batch_size: Clips in a batch.
+        num_epochs: Passes over the training clips.
+        max_steps: Most steps to train, whatever num_epochs says.
+        label_loss: Loss between logits and labels.
+        optimizer: Optimizer, by the starter's name or Keras'.
+        base_learning_rate: Learning rate to begin with. The model's recommendation when not given.
+        learning_rate_decay: Factor of the learning rate each learning_rate_decay_examples clips.
+        learning_rate_decay_examples: Clips after which the learning rate falls.
+        regularization_penalty: Factor of the weights' L2 penalties.
+        clip_gradient_norm: Largest norm of each variable's gradient; 0 does not clip.
+        export_model_steps: Steps after which a checkpoint is written, beside that of each epoch.
+        keep_checkpoints: Newest checkpoints to keep, beside the best.
+        best_metric: Validation metric by which the best checkpoint is chosen.
+        seed: Seed of initial weights, shuffling, dropout and sampling.
+        log_device_placement: Whether TensorFlow says on which device each operation runs.
+    """
+
+    batch_size: int = 1024
+    num_epochs: int = 5
+    max_steps: int | None = None
+    label_loss: str = "CrossEntropyLoss"
+    optimizer: str = "AdamOptimizer"
+    base_learning_rate: float | None = None
+    learning_rate_decay: float = 0.95
+    learning_rate_decay_examples: int = 4_000_000
+    regularization_penalty: float = 1.0
+    clip_gradient_norm: float = 1.0
+    export_model_steps: int = 1000
+    keep_checkpoints: int = 3
+    best_metric: str = "mAP"
+    seed: int = 0
+    log_device_placement: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Every setting of a run, in three parts."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    train: TrainConfig = TrainConfig()
+
+    def to_dict(self) -> dict:
+        """Returns nested dicts, as config.json holds them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, settings: dict) -> "Config":
+        """Rebuilds a config from `to_dict`; settings that are not there take their defaults."""
+        parts = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig}
+        return cls(**{name: _rebuild(part, settings.get(name, {})) for name, part in parts.items()})
+
+    def flat(self) -> dict[str, Any]:
+        """Returns all settings by flag name, the model's hyper-parameters among them."""
+        data, model, train = (dataclasses.asdict(part) for part in (self.data, self.model, self.train))
+        return {**data, "model": model["model"], **model["hyper_parameters"], **train}
+
+
+def _rebuild(cls: type, settings: dict) -> Any:
+    """Builds a dataclass from those settings that it knows."""
+    known = {field.name for field in dataclasses.fields(cls)}
+    return cls(**{name: value for name, value in settings.items() if name in known})
+
+
+def changes(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
+    """Returns the settings in which two configs differ: flag name -> (old, new)."""
+    before, after = old.flat(), new.flat()
+    names = [*before, *(name for name in after if name not in before)]
+    pairs = {name: (before.get(name), after.get(name)) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

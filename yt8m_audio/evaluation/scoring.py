@@ -1,0 +1,71 @@
+"""Runs a model over clips, batch by batch, and collects what the metrics need.
+
+scores = score(model, clips.in_order(1024), num_clips=len(clips), num_classes=527, loss=CrossEntropyLoss())
+evaluate(scores.probabilities, scores.labels, loss=scores.loss)
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from yt8m_audio.batch import device_part, model_inputs
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """What a model says of clips, in their order.
+
+    Attributes:
+        probabilities: float32 [clips, C].
+        labels: uint8 [clips, C].
+        loss: mean label loss a clip.
+    """
+
+    probabilities: np.ndarray
+    labels: np.ndarray
+    loss: float
+
+
+def scoring_function(model: keras.Model, loss: Callable) -> Callable:
+    """Makes the function that scores one batch: its probabilities [B, C] and losses [B]."""
+
+    @tf.function
+    def score_batch(batch):
+        logits = model(model_inputs(batch), training=False)
+        return tf.sigmoid(logits), loss(batch["labels"], logits)
+
+    return score_batch
+
+
+def score(
+    score_batch: Callable,
+    dataset: tf.data.Dataset,
+    num_clips: int,
+    num_classes: int,
+    progress: Callable = lambda done: None,
+) -> Scores:
+    """Scores every clip of a data set once.
+
+    Args:
+        score_batch: from `scoring_function`.
+        dataset: batches (see yt8m_audio.batch); rows of weight 0 are left out.
+        num_clips: how many clips the data set gives.
+        num_classes: C.
+        progress: called with the number of clips done, after each batch.
+    """
+    probabilities = np.empty((num_clips, num_classes), np.float32)
+    labels = np.empty((num_clips, num_classes), np.uint8)
+    losses, done = 0.0, 0
+    for batch in dataset.map(device_part):
+        batch_probabilities, batch_losses = score_batch(batch)
+        real = batch["example_weights"].numpy() > 0
+        rows = slice(done, done + int(real.sum()))
+        probabilities[rows] = batch_probabilities.numpy()[real]
+        labels[rows] = batch["labels"].numpy()[real]
+        losses += float(batch_losses.numpy()[real].sum())
+        done = rows.stop
+        progress(done)
+    return Scores(probabilities, labels, losses / max(num_clips, 1))

@@ -1,0 +1,343 @@
+"""Flags of configs and models, parsed to a Config in main()'s first line; nothing below sees a flag.
+
+    asked = parse_train(sys.argv)         # asked.config, asked.given, asked.script.train_dir
+    run(main)                             # a UserError ends with one line and exit status 2
+
+A dataclass's fields become flags of the same name with their docstring lines as help, and so do the keyword
+arguments of a model's constructor.
+"""
+
+import dataclasses
+import errno
+import os
+import sys
+import tempfile
+import types
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from absl import flags as absl_flags
+
+from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig
+from yt8m_audio.errors import UserError, nearest
+from yt8m_audio.run_directory import RunDirectory
+
+HELP = {"-h", "-help", "--help", "--helpfull", "--helpshort"}
+RENAMED = {"max_step": "max_steps"}  # spelt so in tutorials
+DEFINE = {
+    bool: absl_flags.DEFINE_boolean,
+    int: absl_flags.DEFINE_integer,
+    float: absl_flags.DEFINE_float,
+    str: absl_flags.DEFINE_string,
+}
+ENVIRONMENT_FAULTS = {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR}
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainFlags:
+    """Where a training run goes.
+
+    Attributes:
+        train_dir: Run directory: config, checkpoints and logs. runs/MODEL when empty. A run that is there is resumed.
+        start_new_model: Move the run that is there aside, and begin anew.
+    """
+
+    train_dir: str = ""
+    start_new_model: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalFlags:
+    """What is evaluated, and on what.
+
+    Attributes:
+        train_dir: Run directory that train.py left.
+        eval_data_pattern: Glob of the records to evaluate on. The sample's test clips when empty and the run was
+            trained on the sample.
+        held_out: Evaluate on those of the clips alone that the run's validation_percent held out.
+        checkpoint: Which checkpoint: best (by validation; the last one where there was none), last, or a step.
+        batch_size: Clips in a batch.
+        top_k: Classes a clip that GAP and MAP look at.
+        run_once: Evaluate once. If false, go on with every new checkpoint until stopped.
+        poll_seconds: Seconds to sleep before looking for a new checkpoint again.
+        skip_corrupt_records: Skip and count corrupt records, rather than stop.
+        num_readers: Groups of shards that are read at a time.
+    """
+
+    train_dir: str = ""
+    eval_data_pattern: str = ""
+    held_out: bool = False
+    checkpoint: str = "best"
+    batch_size: int = 1024
+    top_k: int = 20
+    run_once: bool = True
+    poll_seconds: float = 10.0
+    skip_corrupt_records: bool = False
+    num_readers: int = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class InferenceFlags:
+    """What is predicted, from what, and where it goes.
+
+    Attributes:
+        train_dir: Run directory that train.py left.
+        input_data_pattern: Glob of the records to predict. The sample's test clips when empty and the run was
+            trained on the sample.
+        output_file: CSV to write.
+        checkpoint: Which checkpoint: best (by validation; the last one where there was none), last, or a step.
+        top_k: Classes a clip, best first.
+        label_names: Add the columns TopLabel and Labels, with display names.
+        batch_size: Clips in a batch.
+        skip_corrupt_records: Skip and count corrupt records, rather than stop.
+        num_readers: Groups of shards that are read at a time.
+    """
+
+    train_dir: str = ""
+    input_data_pattern: str = ""
+    output_file: str = ""
+    checkpoint: str = "best"
+    top_k: int = 20
+    label_names: bool = False
+    batch_size: int = 512
+    skip_corrupt_records: bool = False
+    num_readers: int = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainRequest:
+    """What a command line of train.py asks for.
+
+    Attributes:
+        config: settings: the run's own where one is resumed, else the defaults, and over them the flags given.
+        given: names of the flags given.
+        run: the run directory.
+        resumed: the config of the run that is there, or None.
+        start_new_model: whether to move that run aside.
+    """
+
+    config: Config
+    given: frozenset[str]
+    run: RunDirectory
+    resumed: Config | None
+    start_new_model: bool
+
+
+def parse_train(argv: Sequence[str]) -> TrainRequest:
+    """Parses train.py's command line: known flags first, then with the flags of the model that they name."""
+    parser = Parser(argv, "Trains a model on feature records.", [TrainFlags, DataConfig, ModelConfig, TrainConfig])
+    name = parser.value("model")
+    run = RunDirectory(parser.value("train_dir") or f"runs/{name}")
+    resumed = run.load_config() if run.exists() and not parser.value("start_new_model") else None
+    if resumed and "model" not in parser.given():
+        name = resumed.model.model
+    parser.define_model(name)
+    given = parser.finish()
+    config = overlaid(resumed or Config(model=ModelConfig(name)), given, parser.model_flags)
+    return TrainRequest(config, frozenset(given), run, resumed, parser.value("start_new_model"))
+
+
+def parse_script(argv: Sequence[str], about: str, flags: type) -> Any:
+    """Parses the command line of eval.py or inference.py; what the run directory says too is taken with a warning."""
+    script = parse(argv, about, flags, in_the_run=(DataConfig, ModelConfig))
+    if not script.train_dir:
+        raise UserError("--train_dir is missing: name the run directory that train.py left, such as runs/LstmModel.")
+    return script
+
+
+def parse(argv: Sequence[str], about: str, flags: type, in_the_run: Sequence[type] = ()) -> Any:
+    """Parses a command line to a dataclass whose fields are the flags."""
+    parser = Parser(argv, about, [flags], in_the_run)
+    parser.finish()
+    return flags(**{field.name: parser.value(field.name) for field in dataclasses.fields(flags)})
+
+
+def overlaid(config: Config, given: dict[str, Any], model_flags: Sequence[str]) -> Config:
+    """Returns the config with the flags given put over it."""
+
+    def part(settings):
+        names = {field.name for field in dataclasses.fields(settings)}
+        return dataclasses.replace(settings, **{name: value for name, value in given.items() if name in names})
+
+    theirs = {name: value for name, value in given.items() if name in model_flags}
+    model = part(config.model)
+    kept = config.model.hyper_parameters if model.model == config.model.model else {}
+    model = dataclasses.replace(model, hyper_parameters={**kept, **theirs})
+    return Config(part(config.data), model, part(config.train))
+
+
+class Parser:
+    """A command line, parsed in two rounds because the model that it names brings flags of its own.
+
+    Args:
+        argv: with the program's name first.
+        about: one line for --help.
+        groups: dataclasses whose fields are flags.
+        in_the_run: dataclasses whose flags the run directory already holds: taken with a warning, and not used.
+    """
+
+    def __init__(self, argv: Sequence[str], about: str, groups: Sequence[type], in_the_run: Sequence[type] = ()):
+        self.argv, self.about = [argv[0], *map(_renamed, argv[1:])], about
+        self.values = absl_flags.FlagValues()
+        self.values.set_gnu_getopt(True)
+        self.groups: dict[str, list[str]] = {}
+        self.model_flags: list[str] = []
+        self.ignored: dict[str, str] = {}
+        for group in groups:
+            self._define_dataclass(group)
+        self._ignore("num_gpu", int, "there is one device")
+        for name, kind in (each for group in in_the_run for each in scalar_fields(group)):
+            self._ignore(name, kind, "the run directory holds it")
+        self._parse(known_only=True)
+
+    def value(self, name: str) -> Any:
+        """Returns a flag's value."""
+        return self.values[name].value
+
+    def given(self) -> dict[str, Any]:
+        """Returns the flags that the command line gives, name -> value."""
+        return {
+            name: self.value(name) for name in self.values if self.values[name].present and name not in self.ignored
+        }
+
+    def define_model(self, name: str) -> None:
+        """Defines the flags of a model, and of the model on top of it."""
+        import models  # noqa: F401  registers the models
+        from models.base import classifier_hyper_parameters
+        from yt8m_audio.registry import MODELS, hyper_parameters
+
+        self._define_hyper_parameters(name, hyper_parameters(MODELS.get(name)))
+        if "video_level_classifier_model" in self.model_flags:
+            self._parse(known_only=True)
+            classifier = self.value("video_level_classifier_model")
+            self._define_hyper_parameters(classifier, classifier_hyper_parameters(MODELS.get(classifier)))
+
+    def finish(self) -> dict[str, Any]:
+        """Parses everything, and returns what was given.
+
+        Raises:
+            UserError: about a flag that is unknown or has a wrong value.
+        """
+        if HELP & set(self.argv[1:]):
+            print(self.help())
+            raise SystemExit(0)
+        self._parse(known_only=False)
+        for name, why in self.ignored.items():
+            if self.values[name].present:
+                print(f"warning: --{name} is not used: {why}.", file=sys.stderr)
+        return self.given()
+
+    def help(self) -> str:
+        """All flags with their defaults, group by group."""
+        lines = [self.about, "", "  --flagfile=FILE", "      Read flags from a file, one a line."]
+        for group, names in self.groups.items():
+            lines += ["", f"{group}:"]
+            for name in names:
+                flag = self.values[name]
+                default = "" if flag.default in (None, "") else f" (default: {flag.default})"
+                lines += [f"  --{name}{default}", f"      {flag.help}"]
+        return "\n".join(lines)
+
+    def _define_dataclass(self, group: type) -> None:
+        from yt8m_audio.registry import argument_help
+
+        help_lines, defaults = argument_help(group), {field.name: field.default for field in dataclasses.fields(group)}
+        title = group.__doc__.split("\n")[0].rstrip(".")
+        for name, kind in scalar_fields(group):
+            self._define(title, name, kind, defaults[name], help_lines)
+
+    def _ignore(self, name: str, kind: type, why: str) -> None:
+        """Takes a flag that is not used, unless it is."""
+        if name not in self.values:
+            DEFINE[kind](name, None, "", flag_values=self.values)
+            self.ignored[name] = why
+
+    def _define_hyper_parameters(self, name: str, parameters: dict) -> None:
+        for each in parameters.values():
+            if each.name not in self.values:
+                self._define(f"{name}'s own", each.name, each.type, each.default, {each.name: each.help})
+                self.model_flags.append(each.name)
+
+    def _define(self, group: str, name: str, kind: type, default: Any, help_lines: dict[str, str]) -> None:
+        DEFINE[kind](name, default, help_lines.get(name, ""), flag_values=self.values)
+        self.groups.setdefault(group, []).append(name)
+
+    def _parse(self, known_only: bool) -> None:
+        """Parses the command line into the flags defined so far."""
+        argv = [each for each in self.argv if each not in HELP]
+        try:
+            self.values.unparse_flags()
+            rest = self.values(argv, known_only=known_only)
+        except absl_flags.UnrecognizedFlagError as error:
+            name = error.flagname
+            raise UserError(f"--{name} is no flag.{nearest(name, self.values)} --help lists them.") from None
+        except absl_flags.Error as error:
+            raise UserError(str(error).replace("\n", " ")) from None
+        if len(rest) > 1 and not known_only:
+            raise UserError(f"{rest[1]} is no flag: flags are --name=value, and a glob stands in quotes.")
+
+
+def _renamed(argument: str) -> str:
+    """Replaces a legacy spelling by ours, with a warning."""
+    name, equals, value = argument.partition("=")
+    ours = RENAMED.get(name.lstrip("-")) if name.startswith("-") else None
+    if ours is None:
+        return argument
+    print(f"warning: {name} is called --{ours} here.", file=sys.stderr)
+    return f"--{ours}{equals}{value}"
+
+
+def scalar_fields(group: type) -> list[tuple[str, type]]:
+    """Names and types of a dataclass's fields that can be flags: `int`, or `int | None`."""
+    found = []
+    for name, hint in typing.get_type_hints(group).items():
+        options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        found += [(name, option) for option in options if option in DEFINE]
+    return found
+
+
+# Running a script
+
+
+def run(main: Callable[[Sequence[str]], int | None]) -> None:
+    """Runs a script's main; a user's mistake ends with one line on stderr and exit status 2."""
+    try:
+        quieten_tensorflow()
+        status = main(sys.argv)
+    except UserError as error:
+        sys.exit(_failed(str(error)))
+    except OSError as error:
+        if error.errno not in ENVIRONMENT_FAULTS:
+            raise
+        sys.exit(_failed(f"{error.filename or 'a file'}: {error.strerror}."))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(status)
+
+
+def _failed(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 2
+
+
+def quieten_tensorflow() -> None:
+    """Imports TensorFlow without what its native part says of processors and drivers, unless that was asked for."""
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)  # below Python's sys.stderr: native code writes before any setting is read
+        try:
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+        except BaseException:
+            said.seek(0)
+            os.write(kept, said.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

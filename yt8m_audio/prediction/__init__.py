@@ -1,0 +1,1 @@
+"""Batch inference: top-k labels of clips, as files."""

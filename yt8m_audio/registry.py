@@ -1,0 +1,100 @@
+"""Models, readers and losses by name.
+
+@register_model
+class MyModel(FrameLevelModel): ...
+
+MODELS.get("MyModel")               # an unknown name answers with the known ones and the nearest
+hyper_parameters(MyModel)           # its constructor's arguments, with defaults and docstring lines
+"""
+
+import dataclasses
+import inspect
+import re
+from typing import Any
+
+import keras
+
+from yt8m_audio.errors import UserError, nearest
+
+KERAS_PACKAGE = "yt8m_audio"
+
+
+class Registry:
+    """Classes of one kind by their own names; registering a Keras class also lets Keras save and load it."""
+
+    def __init__(self, kind: str, flag: str):
+        self.kind, self.flag = kind, flag
+        self._classes: dict[str, type] = {}
+
+    def register(self, cls: type) -> type:
+        """Class decorator: files the class under its own name."""
+        self._classes[cls.__name__] = cls
+        if hasattr(cls, "get_config"):
+            keras.saving.register_keras_serializable(package=KERAS_PACKAGE)(cls)
+        return cls
+
+    def names(self) -> list[str]:
+        """Returns the registered names, sorted."""
+        return sorted(self._classes)
+
+    def get(self, name: str) -> type:
+        """Returns the class of that name.
+
+        Raises:
+            UserError: if there is none.
+        """
+        if name not in self._classes:
+            known = ", ".join(self.names())
+            raise UserError(f"--{self.flag}={name} is no {self.kind}.{nearest(name, self._classes)} Known: {known}.")
+        return self._classes[name]
+
+
+MODELS = Registry("model", "model")
+READERS = Registry("reader", "reader")
+LOSSES = Registry("loss", "label_loss")
+
+register_model = MODELS.register
+register_reader = READERS.register
+register_loss = LOSSES.register
+
+
+@dataclasses.dataclass(frozen=True)
+class HyperParameter:
+    """One keyword argument of a constructor, as a flag shows it."""
+
+    name: str
+    default: Any
+    help: str
+    type: type
+
+
+def hyper_parameters(cls: type) -> dict[str, HyperParameter]:
+    """Collects the keyword arguments with defaults of a class and its bases, the class's own first.
+
+    Args without a default (`num_classes`, `feature_sizes`) are what the framework gives, not hyper-parameters.
+    """
+    found: dict[str, HyperParameter] = {}
+    for base in cls.__mro__:
+        if base.__module__.split(".")[0] == "keras" or "__init__" not in vars(base):
+            continue
+        help_lines = argument_help(base)
+        for name, parameter in inspect.signature(base.__init__).parameters.items():
+            if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is not parameter.empty:
+                kind = _flag_type(parameter)
+                found.setdefault(name, HyperParameter(name, parameter.default, help_lines.get(name, ""), kind))
+    return found
+
+
+def argument_help(cls: type) -> dict[str, str]:
+    """Reads the "Args:" or "Attributes:" section of a class's docstring: name -> help, on one line each."""
+    section = re.search(r"^(?:Args|Attributes):\n((?:[ \t]+.*\n?|\n)*)", inspect.cleandoc(cls.__doc__ or ""), re.M)
+    entries = re.findall(r"^ {4}(\w+): ((?:.*\n?)(?: {5,}.*\n?)*)", section.group(1) if section else "", re.M)
+    return {name: " ".join(text.split()) for name, text in entries}
+
+
+def _flag_type(parameter: inspect.Parameter) -> type:
+    """A parameter's type: its default's, or where that is None its annotation's."""
+    if parameter.default is not None:
+        return type(parameter.default)
+    named = str(parameter.annotation).removesuffix(" | None").removeprefix("<class '").removesuffix("'>")
+    return {"int": int, "float": float, "bool": bool}.get(named, str)

@@ -1,0 +1,130 @@
+"""The folder that a run leaves, which is all that eval and inference need.
+
+config.json        every setting, versions, label map hash
+model_flags.json   as the starter code writes it
+checkpoints/       step-00000087.npz, ...; best.json names the best
+logs/{train,eval}  for TensorBoard
+metrics.jsonl      a line a record, for programs
+eval/metrics.json  what eval.py found
+"""
+
+import contextlib
+import json
+import os
+import platform
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import yt8m_audio
+from yt8m_audio.config import Config
+from yt8m_audio.errors import UserError
+from yt8m_audio.labels import LabelMap
+
+PACKAGES = ("tensorflow", "keras", "numpy")
+OURS = ("config.json", "model_flags.json", "checkpoints", "logs", "metrics.jsonl", "eval", "export")
+
+
+class RunDirectory:
+    """Paths and files of one run."""
+
+    def __init__(self, path: str):
+        self.path = Path(path)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def metrics_file(self) -> Path:
+        """One JSON object a line: training and validation metrics as they came."""
+        return self.path / "metrics.jsonl"
+
+    def logs(self, part: str) -> Path:
+        """TensorBoard's folder of the part "train" or "eval"."""
+        return self.path / "logs" / part
+
+    def exists(self) -> bool:
+        """Whether a run was begun here."""
+        return (self.path / "config.json").exists()
+
+    def create(self) -> None:
+        """Makes the folder and finds out whether it can be written.
+
+        Raises:
+            UserError: if it cannot.
+        """
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            probe = self.checkpoints / f".probe-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UserError(
+                f"--train_dir={self.path} cannot be written: {error.strerror}. Give another folder."
+            ) from error
+
+    def load_config(self) -> Config:
+        """Reads config.json.
+
+        Raises:
+            UserError: if there is none, or it is not one.
+        """
+        file = self.path / "config.json"
+        try:
+            return Config.from_dict(json.loads(file.read_text()))
+        except FileNotFoundError:
+            raise UserError(
+                f"--train_dir={self.path} holds no run: {file} is missing. Train one with train.py."
+            ) from None
+        except (ValueError, AttributeError, TypeError) as error:
+            raise UserError(f"{file} is damaged: {error}") from error
+
+    def save_config(self, config: Config, labels: LabelMap | None) -> None:
+        """Writes config.json, and model_flags.json with the names and values that the starter code gives it."""
+        versions = {name: metadata.version(name) for name in PACKAGES}
+        versions |= {"yt8m_audio": yt8m_audio.__version__, "python": platform.python_version()}
+        label_map = {"classes": len(labels), "sha256": labels.sha256} if labels else None
+        write_json(self.path / "config.json", {**config.to_dict(), "label_map": label_map, "versions": versions})
+        starter = {
+            "model": config.model.model,
+            "feature_sizes": config.data.feature_sizes,
+            "feature_names": config.data.feature_names,
+            "frame_features": config.data.frame_features,
+            "label_loss": config.train.label_loss,
+        }
+        write_json(self.path / "model_flags.json", starter)
+
+    def move_aside(self) -> Path | None:
+        """Moves what a run left here into a new folder beside this one, and nothing else that may lie here."""
+        found = [name for name in OURS if (self.path / name).exists()]
+        if not found:
+            return None
+        whole, number = self.path.resolve(), 1
+        while (aside := whole.with_name(f"{whole.name}.old-{number}")).exists():
+            number += 1
+        try:
+            aside.mkdir()
+            for name in found:
+                os.rename(self.path / name, aside / name)
+        except OSError as error:
+            raise UserError(f"--start_new_model cannot move {self.path} to {aside}: {error.strerror}.") from error
+        return aside
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Writes JSON that a person can read: whole or not at all."""
+    with written_beside(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def written_beside(path: Path) -> Iterator[Path]:
+    """Gives a path to write to, and renames it to `path` if all went well: whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

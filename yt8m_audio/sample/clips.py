@@ -1,0 +1,109 @@
+"""One clip of the built-in sample: which sounds it holds, its waveform, its features.
+
+    clip = make_clip(seed=8, split="train", index=0)   # the same clip whenever, wherever and in whatever order
+
+A clip is a function of (seed, split, index) and nothing else.
+"""
+
+import base64
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+
+from yt8m_audio.audio.log_mel import HOP_SAMPLES, SAMPLE_RATE, log_mel
+from yt8m_audio.audio.quantize import quantize
+from yt8m_audio.sample.synthesis import SOUNDS
+from yt8m_audio.sample.waves import colored_noise
+
+SECONDS = 10
+SHORT_CLIPS = 0.04  # share of clips that last 1 to 9 seconds, as AudioSet has at the ends of videos
+SOUNDS_AT_ONCE = (0.55, 0.3, 0.15)  # share of clips with one, two and three classes
+SHORTEST_SOUND = 0.4  # of the clip: a sound need not last all of it, labels are for the whole
+SOUND_LEVELS = (-18.0, 0.0)  # dB below the largest sample that there can be
+NOISE_LEVELS = (-65.0, -42.0)  # dB, of the root mean square of what is heard behind the sounds
+NOISE_EXPONENTS = (1.6, 2.2)  # near brown noise, which is no class of AudioSet; white and pink noise are
+NOISE_LOOP = 2 * SAMPLE_RATE  # samples; noise for all of a clip would take a third of the time that a clip takes
+HOPS_PER_SECOND = SAMPLE_RATE // HOP_SAMPLES
+TENTH = SAMPLE_RATE // 10
+
+# These bring a second's means and deviations into [-2, 2]. Over 300 clips the means lie in [-4.47, 4.97] with 1 %
+# above 2.3, and the deviations in [0, 4.5] with 1 % above 3.1: what is clipped is the loudest of loud sounds.
+MEAN_CENTER, MEAN_SCALE = -1.0, 1.8
+DEVIATION_CENTER, DEVIATION_SCALE = 1.6, 0.8
+
+
+class Clip(NamedTuple):
+    """One clip: its 11-character id, the display names of its classes, and its bytes [seconds, 128]."""
+
+    video_id: str
+    classes: list[str]
+    frames: np.ndarray
+
+
+def make_clip(seed: int, split: str, index: int) -> Clip:
+    """Makes clip number `index` of a split.
+
+    Args:
+        seed: any whole number from 0; another seed gives another data set.
+        split: "train" or "test".
+        index: any whole number from 0.
+    """
+    video_id, random = identify(seed, split, index)
+    seconds = int(random.integers(1, SECONDS)) if random.random() < SHORT_CLIPS else SECONDS
+    count = random.choice(len(SOUNDS_AT_ONCE), p=SOUNDS_AT_ONCE) + 1
+    classes = [str(name) for name in random.choice(list(SOUNDS), count, replace=False)]
+    return Clip(video_id, classes, embed(mix(random, classes, seconds)))
+
+
+def identify(seed: int, split: str, index: int) -> tuple[str, np.random.Generator]:
+    """Derives a clip's id, in YouTube's alphabet, and the generator of all that is random in it."""
+    digest = hashlib.sha256(f"{seed}/{split}/{index}".encode()).digest()
+    video_id = base64.urlsafe_b64encode(digest[:8]).decode().rstrip("=")  # 64 bits: 11 characters
+    return video_id, np.random.default_rng(int.from_bytes(digest, "big"))
+
+
+def mix(random: np.random.Generator, classes: list[str], seconds: int) -> np.ndarray:
+    """Plays sounds at levels, and for spans, drawn for each over quiet noise.
+
+    Returns:
+        float64 [seconds * 16000] in [-1, 1].
+    """
+    num_samples = seconds * SAMPLE_RATE
+    noise = colored_noise(random, NOISE_LOOP, random.uniform(*NOISE_EXPONENTS))  # joins on to itself without a click
+    wave = np.resize(decibels(random.uniform(*NOISE_LEVELS)) * noise / noise.std(), num_samples)
+    for name in classes:
+        first, length = draw_span(random, num_samples)
+        wave[first : first + length] += decibels(random.uniform(*SOUND_LEVELS)) * SOUNDS[name](random, length)
+    return wave / max(1.0, np.abs(wave).max())
+
+
+def draw_span(random: np.random.Generator, num_samples: int) -> tuple[int, int]:
+    """Draws where a sound begins and how long it lasts, both in samples: one second at least, in tenths."""
+    tenths = num_samples // TENTH  # round lengths, whose Fourier transforms are quick
+    length = max(10, int(tenths * random.uniform(SHORTEST_SOUND, 1.0)))
+    return int(random.integers(0, tenths - length + 1)) * TENTH, length * TENTH
+
+
+def decibels(level: float) -> float:
+    """Converts decibels to a factor of amplitude."""
+    return 10.0 ** (level / 20)
+
+
+def embed(waveform: np.ndarray) -> np.ndarray:
+    """Describes each second by the mean and the standard deviation of its log-mel bands.
+
+    A stand-in for VGGish's embedding, of its size and type; nothing that was learnt.
+
+    Args:
+        waveform: floats [samples], whole seconds at 16 kHz.
+
+    Returns:
+        uint8 [seconds, 128]: 64 means, then 64 deviations, quantised.
+    """
+    bands = log_mel(waveform)  # [frames, 64]; the last second lacks two frames, which would end after it
+    starts = range(0, len(bands), HOPS_PER_SECOND)
+    means = np.stack([bands[start : start + HOPS_PER_SECOND].mean(axis=0) for start in starts])  # [seconds, 64]
+    deviations = np.stack([bands[start : start + HOPS_PER_SECOND].std(axis=0) for start in starts])
+    features = [(means - MEAN_CENTER) / MEAN_SCALE, (deviations - DEVIATION_CENTER) / DEVIATION_SCALE]
+    return quantize(np.concatenate(features, axis=1))  # [seconds, 128]

@@ -1,0 +1,148 @@
+"""Checkpoints: every variable of a training run in one NumPy file, written beside and renamed.
+
+    checkpoints = Checkpoints(run.checkpoints, keep=3)
+    checkpoints.save(step, variables, state={"best": 0.31})
+    state = checkpoints.restore(checkpoints.path_of("last"), variables)
+
+A file holds arrays named `00012 model/dense/kernel`: the number is the variable's place, by which it is restored,
+and the name is for people. The zip container checks each array's CRC when it is read.
+"""
+
+import dataclasses
+import json
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from yt8m_audio.errors import UserError
+from yt8m_audio.run_directory import write_json, written_beside
+
+PATTERN = re.compile(r"step-(\d+)\.npz")
+STATE = "state.json"
+DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of a folder.
+
+    Attributes:
+        folder: where they lie.
+        keep: how many of the newest to keep, beside the best.
+    """
+
+    folder: Path
+    keep: int = 3
+
+    def steps(self) -> list[int]:
+        """Returns the steps that there are checkpoints of, rising."""
+        names = (PATTERN.fullmatch(path.name) for path in self.folder.glob("step-*.npz"))
+        return sorted(int(name.group(1)) for name in names if name)
+
+    def path(self, step: int) -> Path:
+        """Returns the file of a step's checkpoint."""
+        return self.folder / f"step-{step:08d}.npz"
+
+    def best_step(self) -> int | None:
+        """Returns the step of the best checkpoint, or None where none was validated."""
+        try:
+            return json.loads((self.folder / "best.json").read_text())["step"]
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def step_of(self, which: str) -> int:
+        """Returns the step that "best", "last" or a number means; the last where nothing was validated.
+
+        Raises:
+            UserError: if there is no such checkpoint.
+        """
+        steps = self.steps()
+        if not steps:
+            raise UserError(f"{self.folder} holds no checkpoint: train first, with train.py.")
+        if which == "last" or (which == "best" and self.best_step() not in steps):
+            return steps[-1]
+        if which == "best":
+            return self.best_step()
+        if not which.isdigit() or int(which) not in steps:
+            raise UserError(f"--checkpoint={which}: {self.folder} holds best, last, {', '.join(map(str, steps))}.")
+        return int(which)
+
+    def save(self, step: int, variables: Sequence, state: dict) -> Path:
+        """Writes a checkpoint and drops those that are no longer kept.
+
+        Args:
+            step: the steps done.
+            variables: Keras or TensorFlow variables, in an order that is the same in every process.
+            state: what else belongs to it, as JSON holds it.
+
+        Raises:
+            UserError: if it cannot be written; older checkpoints stay.
+        """
+        arrays = {_key(number, each): np.asarray(each) for number, each in enumerate(variables)}
+        try:
+            with written_beside(self.path(step)) as partial, partial.open("wb") as file:
+                np.savez(file, **arrays, **{STATE: np.array(json.dumps({**state, "step": step}))})
+        except OSError as error:
+            raise UserError(
+                f"{self.path(step)} cannot be written: {error.strerror}. Earlier checkpoints are whole: make room and "
+                "type the same command again."
+            ) from error
+        self._drop_old()
+        return self.path(step)
+
+    def mark_best(self, step: int, metric: str, value: float) -> None:
+        """Notes which checkpoint is the best so far."""
+        write_json(self.folder / "best.json", {"step": step, "metric": metric, "value": value})
+
+    def restore(self, step: int, variables: Sequence) -> dict:
+        """Reads a checkpoint into the first so many variables, and returns its state.
+
+        Raises:
+            UserError: if it is damaged, or of other variables.
+        """
+        path = self.path(step)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                keys = sorted(name for name in file.files if name != STATE)[: len(variables)]
+                arrays = [file[name] for name in keys]
+                state = json.loads(str(file[STATE]))
+        except DAMAGED as error:
+            raise UserError(f"{path} is damaged ({error}): choose another with --checkpoint, or remove it.") from error
+        _fit(path, keys, arrays, variables)
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+        return state
+
+    def restore_newest(self, variables: Sequence, warn) -> dict | None:
+        """Restores the newest whole checkpoint; a damaged one is passed over, and told to `warn`."""
+        for step in reversed(self.steps()):
+            try:
+                return self.restore(step, variables)
+            except UserError as error:
+                if not isinstance(error.__cause__, DAMAGED):
+                    raise
+                warn(f"{error} The one before is taken.")
+        return None
+
+    def _drop_old(self) -> None:
+        """Removes all but the newest and the best."""
+        for step in self.steps()[: -self.keep or None]:
+            if step != self.best_step():
+                self.path(step).unlink(missing_ok=True)
+
+
+def _key(number: int, variable) -> str:
+    return f"{number:05d} {getattr(variable, 'path', variable.name)}"
+
+
+def _fit(path: Path, keys: list[str], arrays: list[np.ndarray], variables: Sequence) -> None:
+    """Raises a UserError unless the arrays have the variables' shapes."""
+    if len(arrays) != len(variables):
+        raise UserError(f"{path} holds {len(arrays)} variables, the model has {len(variables)}: it is another model's.")
+    for key, array, variable in zip(keys, arrays, variables, strict=True):
+        if array.shape != tuple(variable.shape):
+            found, wanted = array.shape, tuple(variable.shape)
+            raise UserError(f"{path}: {key} has shape {found}, the model's has {wanted}: it is another model's.")

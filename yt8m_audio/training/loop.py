@@ -1,0 +1,255 @@
+"""Trains and validates: the loop around a Keras model.
+
+    summary = train(config, make_model, train_clips, validation_clips, RunDirectory("runs/LstmModel"))
+
+`train_clips` and `validation_clips` are what `readers.open_clips` gives. Batch k, and every random number of step k,
+are functions of (seed, k), so that a run which was stopped goes on as if it had not been.
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from yt8m_audio.batch import device_part, model_inputs
+from yt8m_audio.config import Config
+from yt8m_audio.errors import UserError
+from yt8m_audio.evaluation import evaluate
+from yt8m_audio.evaluation.scoring import score, scoring_function
+from yt8m_audio.registry import LOSSES
+from yt8m_audio.run_directory import RunDirectory
+from yt8m_audio.training.checkpoints import Checkpoints
+from yt8m_audio.training.interruption import interruption
+from yt8m_audio.training.optimizers import make_optimizer
+from yt8m_audio.training.progress import LOG_SECONDS, MetricsLog, ProgressLine, Throughput, duration
+from yt8m_audio.training.step import StepReport, TrainCall
+
+SECONDS_PER_CALL = 0.5  # long enough to spend no time between calls, short enough to stop at once
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """How a run ended.
+
+    Attributes:
+        step: steps done.
+        total_steps: steps that were asked for.
+        best: figures of the best validation, or None.
+        signal: the signal that stopped the run, or None.
+        seconds: time spent.
+    """
+
+    step: int
+    total_steps: int
+    best: dict | None
+    signal: int | None
+    seconds: float
+
+
+def steps_to_train(config: Config, num_clips: int) -> int:
+    """Returns how many steps the epochs take, at most max_steps; only the run's last batch may be short."""
+    steps = math.ceil(config.train.num_epochs * num_clips / config.train.batch_size)
+    return steps if config.train.max_steps is None else min(steps, config.train.max_steps)
+
+
+def train(
+    config: Config,
+    make_model: Callable[[], keras.Model],
+    train_clips,
+    validation_clips,
+    run: RunDirectory,
+    line: ProgressLine | None = None,
+) -> Summary:
+    """Trains a model, from the newest checkpoint of the run if there is one.
+
+    Args:
+        config: complete settings.
+        make_model: makes the model that they describe.
+        train_clips: clips to train on.
+        validation_clips: clips to validate on after each epoch, or None.
+        run: where checkpoints and logs go.
+        line: where to say how it goes.
+
+    Raises:
+        UserError: if a loss is not finite, a record cannot be read, or a checkpoint cannot be written.
+    """
+    begun = time.monotonic()
+    with interruption() as interrupted:
+        session = Session(config, make_model, train_clips, validation_clips, run, line or ProgressLine())
+        session.resume()
+        session.run_until_done(interrupted)
+    return Summary(session.step, session.total_steps, session.best, interrupted.signal, time.monotonic() - begun)
+
+
+class Session:
+    """One process's part of a run: model, optimizer, data and where they stand."""
+
+    def __init__(
+        self, config: Config, make_model, train_clips, validation_clips, run: RunDirectory, line: ProgressLine
+    ):
+        self.config, self.run, self.line = config, run, line
+        self.train_clips, self.validation_clips = train_clips, validation_clips
+        self.total_steps = steps_to_train(config, len(train_clips))
+        self.step, self.best = 0, None
+        self.strategy = tf.distribute.get_strategy()
+        self.checkpoints = Checkpoints(run.checkpoints, config.train.keep_checkpoints)
+        loss = LOSSES.get(config.train.label_loss)()
+        keras.utils.set_random_seed(config.train.seed)
+        with self.strategy.scope():
+            self.model, self.optimizer = make_model(), make_optimizer(config.train)
+            batch_size = config.train.batch_size
+            build(self.model, train_clips.in_order(batch_size).element_spec)
+            self.optimizer.build(self.model.trainable_variables)
+        shape = (batch_size, config.data.num_classes)
+        self.call = TrainCall(self.model, self.optimizer, loss, config.train, self.strategy, shape)
+        self.score_batch = scoring_function(self.model, loss)
+        self.logs = {part: MetricsLog(run.logs(part), run.metrics_file, part) for part in ("train", "eval")}
+        self.logged = 0.0
+        self.throughput = Throughput(self.total_steps * batch_size)
+
+    @property
+    def variables(self) -> list:
+        """Everything a checkpoint holds, the model's variables first."""
+        return [*self.model.variables, *self.optimizer.variables]
+
+    def resume(self) -> None:
+        """Goes to where the newest whole checkpoint stands."""
+        state = self.checkpoints.restore_newest(self.variables, self.line.say)
+        if state:
+            self.step, self.best = state["step"], state["best"]
+            self.call.step.assign(self.step)
+            self.line.say(f"Resuming at step {self.step:,} of {self.total_steps:,}.")
+
+    def run_until_done(self, interrupted) -> None:
+        """Calls the device until all steps are done or a signal has come, and leaves a checkpoint."""
+        iterator = self.batches_from(self.step) if self.step < self.total_steps else None
+        saved, steps_per_call = self.step, 1
+        while self.step < self.total_steps and interrupted.signal is None:
+            steps = min(steps_per_call, self.next_stop(self.step) - self.step)
+            begun = time.monotonic()
+            report = self.call_device(iterator, steps)
+            steps_per_call = calibrated(steps, steps_per_call, time.monotonic() - begun)
+            at_stop = self.step == self.next_stop(self.step - 1)
+            self.show(report, at_stop)
+            if at_stop:
+                self.pause_at_stop()
+                saved = self.step
+        if saved != self.step:
+            self.save()
+
+    def batches_from(self, step: int):
+        """An iterator of the batches from that step on, without what stays on the host."""
+        train = self.config.train
+        dataset = self.train_clips.shuffled(train.batch_size, train.num_epochs, train.seed, step)
+        return iter(self.strategy.experimental_distribute_dataset(dataset.map(device_part)))
+
+    def epochs_done(self, step: int) -> int:
+        """Epochs that are wholly seen after so many steps."""
+        return min(step * self.config.train.batch_size // len(self.train_clips), self.config.train.num_epochs)
+
+    def next_stop(self, step: int) -> int:
+        """The next step after which a checkpoint is due: an epoch's end, export_model_steps, or the last one."""
+        every = self.config.train.export_model_steps or self.total_steps
+        epoch_end = math.ceil((self.epochs_done(step) + 1) * len(self.train_clips) / self.config.train.batch_size)
+        return min(epoch_end, self.total_steps, (step // every + 1) * every)
+
+    def call_device(self, iterator, steps: int) -> StepReport:
+        """Runs some steps, and turns what went wrong into an error about it."""
+        try:
+            self.call.run(iterator, tf.constant(steps))
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+            raise self.train_clips.explain(error) from error
+        report = self.call.report()
+        if report.not_finite_at is not None:
+            steps_there = self.checkpoints.steps()
+            last = (
+                f"the checkpoint of step {steps_there[-1]} is from before it"
+                if steps_there
+                else "no checkpoint was written"
+            )
+            raise UserError(
+                f"The loss is not finite at step {report.not_finite_at}; {last}. Lower --base_learning_rate "
+                f"(now {self.config.train.base_learning_rate:g}) or look for broken features."
+            )
+        self.step += steps
+        return report
+
+    def show(self, report: StepReport, at_stop: bool) -> None:
+        """Updates the progress line; at a stop, the logs as well."""
+        clips = self.step * self.config.train.batch_size
+        rate, left = self.throughput.update(clips)
+        epoch = min(self.epochs_done(self.step - 1) + 1, self.config.train.num_epochs)
+        figures = evaluate(report.probabilities, report.labels, loss=report.loss)
+        self.line.show(
+            f"step {self.step:,}/{self.total_steps:,}  epoch {epoch}/{self.config.train.num_epochs}  "
+            f"loss {report.loss:.4f}  Hit@1 {report.hit_at_one:.3f}  GAP {figures['gap@20']:.3f}  "
+            f"{rate:,.0f} clips/s  {duration(left)} left",
+            force=at_stop,
+        )
+        if at_stop or time.monotonic() - self.logged >= LOG_SECONDS:
+            self.logged = time.monotonic()
+            self.logs["train"].write(
+                self.step,
+                {
+                    "Loss": report.loss,
+                    "Hit@1": report.hit_at_one,
+                    "PERR": figures["perr"],
+                    "GAP": figures["gap@20"],
+                    "learning_rate": float(self.optimizer.learning_rate),
+                    "examples_per_second": rate,
+                },
+            )
+
+    def pause_at_stop(self) -> None:
+        """Validates where an epoch ends, and writes a checkpoint."""
+        begun = time.monotonic()
+        epoch_ended = self.epochs_done(self.step) > self.epochs_done(self.step - 1)
+        if self.validation_clips and (epoch_ended or self.step == self.total_steps):
+            self.validate()
+        self.save()
+        self.throughput.paused += time.monotonic() - begun
+
+    def validate(self) -> None:
+        """Evaluates on the validation clips, and notes whether it is the best so far."""
+        config, clips = self.config, self.validation_clips
+        try:
+            scores = score(
+                self.score_batch, clips.in_order(config.train.batch_size), len(clips), config.data.num_classes
+            )
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+            raise clips.explain(error) from error
+        figures = evaluate(scores.probabilities, scores.labels, loss=scores.loss)
+        tags = {"Loss": figures["loss"], "Hit@1": figures["hit@1"], "PERR": figures["perr"], "GAP": figures["gap@20"]}
+        self.logs["eval"].write(self.step, {**figures, **tags})
+        metric = config.train.best_metric
+        better = self.best is None or figures[metric] > self.best[metric]
+        if better:
+            self.best = {**figures, "step": self.step}
+        self.line.say(
+            f"epoch {self.epochs_done(self.step)} validated on {len(clips):,} clips: mAP {figures['mAP']:.4f}  "
+            f"AUC {figures['auc']:.4f}  GAP {figures['gap@20']:.4f}  Hit@1 {figures['hit@1']:.4f}  "
+            f"loss {figures['loss']:.4f}{'  (best so far)' if better else ''}"
+        )
+
+    def save(self) -> None:
+        """Writes a checkpoint, and marks it where it is the best."""
+        self.checkpoints.save(self.step, self.variables, {"best": self.best})
+        if self.best and self.best["step"] == self.step:
+            metric = self.config.train.best_metric
+            self.checkpoints.mark_best(self.step, metric, self.best[metric])
+
+
+def build(model: keras.Model, batch_spec: dict) -> None:
+    """Makes a model's variables, by calling it once on zeros."""
+    model({key: tf.zeros(spec.shape, spec.dtype) for key, spec in model_inputs(batch_spec).items()})
+
+
+def calibrated(steps: int, steps_per_call: int, seconds: float) -> int:
+    """How many steps the next call shall run: at most four times as many, to take about SECONDS_PER_CALL."""
+    if steps < steps_per_call:  # cut short by a stop: it says nothing
+        return steps_per_call
+    fitting = int(steps * SECONDS_PER_CALL / max(seconds, 1e-3))
+    return max(1, min(fitting, 4 * steps_per_call))

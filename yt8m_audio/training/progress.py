@@ -1,0 +1,79 @@
+"""What a run says while it goes on: a line on the terminal or in a log, TensorBoard's scalars, metrics.jsonl."""
+
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+
+import tensorflow as tf
+
+LOG_SECONDS = 10.0  # between two lines where the output is no terminal
+
+
+def duration(seconds: float) -> str:
+    """Formats seconds as 1:02:03."""
+    minutes, seconds = divmod(int(seconds + 0.5), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
+
+@dataclasses.dataclass
+class Throughput:
+    """Clips a second and time left, from when the first steps (which compile) were done."""
+
+    total_clips: int
+    start_clips: int | None = None
+    start_time: float = 0.0
+    paused: float = 0.0
+
+    def update(self, clips: int) -> tuple[float, float]:
+        """Takes the clips done so far; returns clips a second and seconds left, 0 while unknown."""
+        if self.start_clips is None:
+            self.start_clips, self.start_time = clips, time.monotonic()
+        elapsed = time.monotonic() - self.start_time - self.paused
+        rate = (clips - self.start_clips) / elapsed if clips > self.start_clips and elapsed > 0 else 0.0
+        return rate, (self.total_clips - clips) / rate if rate else 0.0
+
+
+class ProgressLine:
+    """One line that is rewritten in place in a terminal, and printed now and then in a log file."""
+
+    def __init__(self, stream=None):
+        self.stream = stream or sys.stdout
+        self.live = self.stream.isatty()
+        self.shown = 0
+        self.last_time = time.monotonic()
+
+    def show(self, text: str, force: bool = False) -> None:
+        """Shows the state of things; in a log only every ten seconds, or when forced."""
+        if self.live:
+            self.stream.write("\r" + text.ljust(self.shown))
+            self.stream.flush()
+            self.shown = len(text)
+        elif force or time.monotonic() - self.last_time >= LOG_SECONDS:
+            self.last_time = time.monotonic()
+            print(text, file=self.stream, flush=True)
+
+    def say(self, text: str) -> None:
+        """Prints a line that stays."""
+        if self.live and self.shown:
+            self.stream.write("\n")
+            self.shown = 0
+        print(text, file=self.stream, flush=True)
+
+
+class MetricsLog:
+    """Writes figures to TensorBoard and to metrics.jsonl."""
+
+    def __init__(self, logs: Path, jsonl: Path, part: str):
+        self.writer = tf.summary.create_file_writer(str(logs))
+        self.jsonl, self.part = jsonl, part
+
+    def write(self, step: int, figures: dict[str, float]) -> None:
+        """Writes figures of a step; TensorBoard's tags are the dict's keys."""
+        with self.writer.as_default(step=step):
+            for name, value in figures.items():
+                tf.summary.scalar(name, value)
+        self.writer.flush()
+        with self.jsonl.open("a") as file:
+            file.write(json.dumps({"part": self.part, "step": step, **figures}) + "\n")
