@@ -21,7 +21,7 @@ $(READY): requirements/$(PROFILE).txt requirements/dev.txt pyproject.toml
 	touch $@
 
 demo: env  ## train, evaluate and predict on the built-in sample
-	$(RUN) train.py --frame_features --model=LstmModel --lstm_cells=256 --num_epochs=10 --validation_percent=10 \
+	$(RUN) train.py --frame_features --model=LstmModel --lstm_cells=256 --num_epochs=15 --validation_percent=10 \
 	    --train_dir=runs/demo --start_new_model
 	$(RUN) eval.py --train_dir=runs/demo
 	$(RUN) inference.py --train_dir=runs/demo --output_file=runs/demo/predictions.csv --top_k=3 --label_names

@@ -1,7 +1,6 @@
 """`python -m yt8m_audio COMMAND` (and the script `yt8m-audio`): everything but train.py, eval.py and inference.py."""
 
 import importlib
-import sys
 
 from yt8m_audio import flags
 from yt8m_audio.errors import UserError, nearest

@@ -15,7 +15,7 @@ from yt8m_audio.sample import sample_patterns
 from yt8m_audio.training.checkpoints import Checkpoints
 from yt8m_audio.training.loop import build
 
-SAMPLE_BATCH_SIZE = 128  # the starter's 1024 would leave the sample two steps an epoch
+SAMPLE_BATCH_SIZE = 32  # the starter's 1024 would leave the sample two steps an epoch
 MODEL_SETTINGS = ("model", "feature_names", "feature_sizes", "num_classes", "frame_features", "max_frames", "reader")
 
 

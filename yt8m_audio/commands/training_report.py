@@ -44,10 +44,17 @@ def end(run: RunDirectory, config: Config, summary: Summary) -> int:
     if summary.best:
         metric = config.train.best_metric
         done += f"; best {metric} {summary.best[metric]:.4f} at step {summary.best['step']:,}"
-    pattern = (
-        f" --eval_data_pattern='{config.data.train_data_pattern}' --held_out" if config.data.validation_percent else ""
-    )
-    if config.data.train_data_pattern and not pattern:
-        pattern = " --eval_data_pattern=GLOB"
-    print(f"{done}.\nNext: python eval.py --train_dir={run.path}{pattern}")
+    print(f"{done}.\nNext: python eval.py --train_dir={run.path}{eval_flags(config)}")
     return 0
+
+
+def eval_flags(config: Config) -> str:
+    """The flags that eval.py needs next, beside the run directory."""
+    pattern = config.data.train_data_pattern
+    if not pattern:
+        return ""
+    return (
+        f" --eval_data_pattern='{pattern}' --held_out"
+        if config.data.validation_percent
+        else " --eval_data_pattern=GLOB"
+    )
