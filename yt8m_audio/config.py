@@ -7,6 +7,25 @@ record, or recommended by the model; `resolve` steps fill it in before a run sta
 import dataclasses
 from typing import Any
 
+from yt8m_audio.errors import UserError
+
+LEAST = {
+    "batch_size": 1,
+    "num_epochs": 1,
+    "max_steps": 1,
+    "num_classes": 1,
+    "max_frames": 1,
+    "num_readers": 1,
+    "keep_checkpoints": 1,
+    "export_model_steps": 0,
+    "learning_rate_decay_examples": 1,
+    "regularization_penalty": 0,
+    "clip_gradient_norm": 0,
+    "validation_percent": 0,
+    "seed": 0,
+}
+ABOVE_ZERO = ("base_learning_rate", "learning_rate_decay")
+
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
@@ -119,6 +138,18 @@ class Config:
     def to_dict(self) -> dict:
         """Returns nested dicts, as config.json holds them."""
         return dataclasses.asdict(self)
+
+    def check_ranges(self) -> None:
+        """Raises a UserError about the first number that is out of its range."""
+        for name, value in self.flat().items():
+            if value is not None and value < LEAST.get(name, value):
+                raise UserError(f"--{name}={value} must be at least {LEAST[name]}.")
+            if value is not None and name in ABOVE_ZERO and not value > 0:
+                raise UserError(f"--{name}={value} must be above 0.")
+        if self.data.validation_percent >= 100:
+            raise UserError(
+                f"--validation_percent={self.data.validation_percent} leaves nothing to train on: at most 99."
+            )
 
     @classmethod
     def from_dict(cls, settings: dict) -> "Config":

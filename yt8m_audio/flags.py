@@ -307,6 +307,9 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
         status = main(sys.argv)
     except UserError as error:
         sys.exit(_failed(str(error)))
+    except BrokenPipeError:  # whoever read our output (`| head`) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except OSError as error:
         if error.errno not in ENVIRONMENT_FAULTS:
             raise

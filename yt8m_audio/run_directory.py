@@ -46,8 +46,8 @@ class RunDirectory:
         return self.path / "logs" / part
 
     def exists(self) -> bool:
-        """Whether a run was begun here."""
-        return (self.path / "config.json").exists()
+        """Whether a run was begun here, far enough to have a checkpoint."""
+        return (self.path / "config.json").exists() and any(self.checkpoints.glob("step-*.npz"))
 
     def create(self) -> None:
         """Makes the folder and finds out whether it can be written.

@@ -7,15 +7,17 @@ from collections.abc import Callable
 import models  # noqa: F401  registers the models
 import readers
 from yt8m_audio import records
-from yt8m_audio.config import Config, DataConfig, changes
+from yt8m_audio.config import Config, DataConfig, TrainConfig, changes
 from yt8m_audio.errors import UserError
-from yt8m_audio.registry import MODELS, READERS
+from yt8m_audio.registry import LOSSES, MODELS, READERS
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.sample import sample_patterns
 from yt8m_audio.training.checkpoints import Checkpoints
 from yt8m_audio.training.loop import build
+from yt8m_audio.training.optimizers import make_optimizer
 
 SAMPLE_BATCH_SIZE = 32  # the starter's 1024 would leave the sample two steps an epoch
+BEST_METRICS = ("hit@1", "perr", "gap@20", "map@20", "mAP", "auc", "d_prime", "d_prime_class_mean")
 MODEL_SETTINGS = ("model", "feature_names", "feature_sizes", "num_classes", "frame_features", "max_frames", "reader")
 
 
@@ -43,6 +45,8 @@ def complete(config: Config, given: frozenset[str]) -> Config:
     Raises:
         UserError: if the model, the flags and the records do not fit together.
     """
+    config.check_ranges()
+    check_names(config.train)
     model, train = MODELS.get(config.model.model), config.train
     frame_features = fitting_frame_features(config.data.frame_features, config.model.model, model.level)
     data = dataclasses.replace(config.data, frame_features=frame_features)
@@ -54,6 +58,16 @@ def complete(config: Config, given: frozenset[str]) -> Config:
         train = dataclasses.replace(train, base_learning_rate=model.recommended_learning_rate)
     settings = {"input_normalization": model.recommended_input_normalization, **config.model.hyper_parameters}
     return Config(data, dataclasses.replace(config.model, hyper_parameters=settings), train)
+
+
+def check_names(train: TrainConfig) -> None:
+    """Raises a UserError about a loss, an optimizer or a metric that there is not."""
+    LOSSES.get(train.label_loss)
+    make_optimizer(dataclasses.replace(train, base_learning_rate=train.base_learning_rate or 1.0))
+    if train.best_metric not in BEST_METRICS:
+        raise UserError(
+            f"--best_metric={train.best_metric} is no metric to choose by. Known: {', '.join(BEST_METRICS)}."
+        )
 
 
 def fitting_frame_features(asked: bool | None, name: str, level: str) -> bool:
@@ -139,8 +153,6 @@ def open_training_clips(data: DataConfig):
         raise UserError(
             "--validation_data_pattern and --validation_percent are two ways to validate: give one of them."
         )
-    if not 0 <= data.validation_percent < 100:
-        raise UserError(f"--validation_percent={data.validation_percent} is not in 0 to 99.")
     pattern = train_pattern(data)
     if data.validation_percent:
         return tuple(open_clips(data, pattern, "train_data_pattern", held_out=side) for side in (False, True))

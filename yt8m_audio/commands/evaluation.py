@@ -1,6 +1,5 @@
 """What eval.py does: scores a run's checkpoint on some clips, and shows the figures."""
 
-import json
 import time
 
 import tensorflow as tf
@@ -15,7 +14,7 @@ from yt8m_audio.flags import EvalFlags
 from yt8m_audio.registry import LOSSES
 from yt8m_audio.run_directory import RunDirectory, write_json
 from yt8m_audio.training.checkpoints import Checkpoints
-from yt8m_audio.training.progress import MetricsLog, ProgressLine
+from yt8m_audio.training.progress import MetricsLog, ProgressLine, finite
 
 MEANINGS = {
     "hit@1": "clips whose highest class is true",
@@ -106,8 +105,3 @@ class Evaluator:
                 seen = step
             else:
                 time.sleep(self.asked.poll_seconds)
-
-
-def finite(figures: dict) -> dict:
-    """Figures as JSON can hold them: null where one is undefined."""
-    return json.loads(json.dumps(figures), parse_constant=lambda name: None)

@@ -18,6 +18,7 @@ from yt8m_audio.batch import device_part, model_inputs
 from yt8m_audio.config import Config
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation import evaluate
+from yt8m_audio.evaluation.metrics import global_average_precision, precision_at_equal_recall_rate
 from yt8m_audio.evaluation.scoring import score, scoring_function
 from yt8m_audio.registry import LOSSES
 from yt8m_audio.run_directory import RunDirectory
@@ -182,26 +183,24 @@ class Session:
         clips = self.step * self.config.train.batch_size
         rate, left = self.throughput.update(clips)
         epoch = min(self.epochs_done(self.step - 1) + 1, self.config.train.num_epochs)
-        figures = evaluate(report.probabilities, report.labels, loss=report.loss)
+        gap = global_average_precision(report.probabilities, report.labels)
         self.line.show(
             f"step {self.step:,}/{self.total_steps:,}  epoch {epoch}/{self.config.train.num_epochs}  "
-            f"loss {report.loss:.4f}  Hit@1 {report.hit_at_one:.3f}  GAP {figures['gap@20']:.3f}  "
+            f"loss {report.loss:.4f}  Hit@1 {report.hit_at_one:.3f}  GAP {gap:.3f}  "
             f"{rate:,.0f} clips/s  {duration(left)} left",
             force=at_stop,
         )
         if at_stop or time.monotonic() - self.logged >= LOG_SECONDS:
             self.logged = time.monotonic()
-            self.logs["train"].write(
-                self.step,
-                {
-                    "Loss": report.loss,
-                    "Hit@1": report.hit_at_one,
-                    "PERR": figures["perr"],
-                    "GAP": figures["gap@20"],
-                    "learning_rate": float(self.optimizer.learning_rate),
-                    "examples_per_second": rate,
-                },
-            )
+            figures = {
+                "Loss": report.loss,
+                "Hit@1": report.hit_at_one,
+                "PERR": precision_at_equal_recall_rate(report.probabilities, report.labels),
+                "GAP": gap,
+                "learning_rate": float(self.optimizer.learning_rate),
+                "examples_per_second": rate,
+            }
+            self.logs["train"].write(self.step, figures)
 
     def pause_at_stop(self) -> None:
         """Validates where an epoch ends, and writes a checkpoint."""
@@ -225,7 +224,7 @@ class Session:
         tags = {"Loss": figures["loss"], "Hit@1": figures["hit@1"], "PERR": figures["perr"], "GAP": figures["gap@20"]}
         self.logs["eval"].write(self.step, {**figures, **tags})
         metric = config.train.best_metric
-        better = self.best is None or figures[metric] > self.best[metric]
+        better = self.best is None or math.isnan(self.best[metric]) or figures[metric] > self.best[metric]
         if better:
             self.best = {**figures, "step": self.step}
         self.line.say(

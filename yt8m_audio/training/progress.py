@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -76,4 +77,9 @@ class MetricsLog:
                 tf.summary.scalar(name, value)
         self.writer.flush()
         with self.jsonl.open("a") as file:
-            file.write(json.dumps({"part": self.part, "step": step, **figures}) + "\n")
+            file.write(json.dumps(finite({"part": self.part, "step": step, **figures})) + "\n")
+
+
+def finite(figures: dict) -> dict:
+    """Figures as JSON can hold them: null where one is undefined."""
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in figures.items()}
