@@ -23,8 +23,10 @@ LEAST = {
     "clip_gradient_norm": 0,
     "validation_percent": 0,
     "seed": 0,
+    "top_k": 1,
 }
-ABOVE_ZERO = ("base_learning_rate", "learning_rate_decay")
+MOST = {"validation_percent": 99}
+ABOVE_ZERO = ("base_learning_rate", "learning_rate_decay", "poll_seconds")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,18 +141,6 @@ class Config:
         """Returns nested dicts, as config.json holds them."""
         return dataclasses.asdict(self)
 
-    def check_ranges(self) -> None:
-        """Raises a UserError about the first number that is out of its range."""
-        for name, value in self.flat().items():
-            if value is not None and value < LEAST.get(name, value):
-                raise UserError(f"--{name}={value} must be at least {LEAST[name]}.")
-            if value is not None and name in ABOVE_ZERO and not value > 0:
-                raise UserError(f"--{name}={value} must be above 0.")
-        if self.data.validation_percent >= 100:
-            raise UserError(
-                f"--validation_percent={self.data.validation_percent} leaves nothing to train on: at most 99."
-            )
-
     @classmethod
     def from_dict(cls, settings: dict) -> "Config":
         """Rebuilds a config from `to_dict`; settings that are not there take their defaults."""
@@ -161,6 +151,19 @@ class Config:
         """Returns all settings by flag name, the model's hyper-parameters among them."""
         data, model, train = (dataclasses.asdict(part) for part in (self.data, self.model, self.train))
         return {**data, "model": model["model"], **model["hyper_parameters"], **train}
+
+
+def check_ranges(settings: dict[str, Any]) -> None:
+    """Raises a UserError about the first number that is out of its range."""
+    for name, value in settings.items():
+        if value is None:
+            continue
+        if name in LEAST and value < LEAST[name]:
+            raise UserError(f"--{name}={value} must be at least {LEAST[name]}.")
+        if name in MOST and value > MOST[name]:
+            raise UserError(f"--{name}={value} must be at most {MOST[name]}.")
+        if name in ABOVE_ZERO and not value > 0:
+            raise UserError(f"--{name}={value} must be above 0.")
 
 
 def _rebuild(cls: type, settings: dict) -> Any:

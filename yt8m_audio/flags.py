@@ -19,7 +19,7 @@ from typing import Any
 
 from absl import flags as absl_flags
 
-from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig
+from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig, check_ranges
 from yt8m_audio.errors import UserError, nearest
 from yt8m_audio.run_directory import RunDirectory
 
@@ -150,7 +150,9 @@ def parse(argv: Sequence[str], about: str, flags: type, in_the_run: Sequence[typ
     """Parses a command line to a dataclass whose fields are the flags."""
     parser = Parser(argv, about, [flags], in_the_run)
     parser.finish()
-    return flags(**{field.name: parser.value(field.name) for field in dataclasses.fields(flags)})
+    values = {field.name: parser.value(field.name) for field in dataclasses.fields(flags)}
+    check_ranges(values)
+    return flags(**values)
 
 
 def overlaid(config: Config, given: dict[str, Any], model_flags: Sequence[str]) -> Config:

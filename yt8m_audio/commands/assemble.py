@@ -7,7 +7,7 @@ from collections.abc import Callable
 import models  # noqa: F401  registers the models
 import readers
 from yt8m_audio import records
-from yt8m_audio.config import Config, DataConfig, TrainConfig, changes
+from yt8m_audio.config import Config, DataConfig, TrainConfig, changes, check_ranges
 from yt8m_audio.errors import UserError
 from yt8m_audio.registry import LOSSES, MODELS, READERS
 from yt8m_audio.run_directory import RunDirectory
@@ -45,7 +45,7 @@ def complete(config: Config, given: frozenset[str]) -> Config:
     Raises:
         UserError: if the model, the flags and the records do not fit together.
     """
-    config.check_ranges()
+    check_ranges(config.flat())
     check_names(config.train)
     model, train = MODELS.get(config.model.model), config.train
     frame_features = fitting_frame_features(config.data.frame_features, config.model.model, model.level)

@@ -55,8 +55,6 @@ def check_output(asked: InferenceFlags) -> None:
     folder = Path(asked.output_file).absolute().parent
     if not folder.is_dir():
         raise UserError(f"--output_file={asked.output_file}: there is no folder {folder}.")
-    if asked.top_k < 1:
-        raise UserError(f"--top_k={asked.top_k} must be at least 1.")
 
 
 def display_names(asked: InferenceFlags, config: Config) -> tuple[str, ...] | None:

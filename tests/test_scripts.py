@@ -1,0 +1,348 @@
+"""The three scripts as a user types them: the main job on small shards, and what each mistake gets."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import eval as eval_script
+import inference as inference_script
+import train as train_script
+from yt8m_audio import flags
+from yt8m_audio.records import audioset_record, write_shard
+
+NUM_CLASSES = 5
+
+
+def clip_record(number, num_frames=10, labels=None, size=128):
+    """A clip whose frames tell its label: class c raises the features c, c + 5, c + 10, ..."""
+    label = number % NUM_CLASSES
+    frames = np.random.default_rng(number).integers(100, 140, (num_frames, size), dtype=np.uint8)
+    frames[:, label::NUM_CLASSES] += 60
+    return audioset_record(f"clip{number:07d}", [label] if labels is None else labels, frames, start_time=30.0)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    for shard in range(4):
+        write_shard(str(folder / f"train{shard}.tfrecord"), [clip_record(20 * shard + i) for i in range(20)])
+    write_shard(str(folder / "eval0.tfrecord"), [clip_record(1000 + i, num_frames=1 + i % 10) for i in range(23)])
+    return folder
+
+
+def run(script, *arguments):
+    """Runs a script's main as its command line would; returns the exit status."""
+    argv = ["script.py", *map(str, arguments)]
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exit_info:
+        patch.setattr("sys.argv", argv)
+        flags.run(script.main)
+    return exit_info.value.code
+
+
+def train(data, train_dir, *more, model="FrameLevelLogisticModel"):
+    pattern = f"--train_data_pattern={data}/train*.tfrecord"
+    settings = ("--num_classes=5", "--batch_size=16", f"--model={model}", f"--train_dir={train_dir}")
+    return run(train_script, pattern, *settings, *more)
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """A run of four epochs."""
+    folder = tmp_path_factory.mktemp("runs") / "logistic"
+    assert train(data, folder, "--frame_features", "--num_epochs=4", "--validation_percent=20") == 0
+    return folder
+
+
+def evaluate(run_folder, data, *more):
+    return run(eval_script, f"--train_dir={run_folder}", f"--eval_data_pattern={data}/eval*.tfrecord", *more)
+
+
+def predict(run_folder, data, output, *more):
+    pattern = f"--input_data_pattern={data}/eval*.tfrecord"
+    return run(inference_script, f"--train_dir={run_folder}", pattern, f"--output_file={output}", *more)
+
+
+# The main job
+
+
+def test_a_run_leaves_what_the_design_says(trained):
+    names = {path.name for path in trained.iterdir()}
+    assert names >= {"config.json", "model_flags.json", "checkpoints", "logs", "metrics.jsonl"}
+    config = json.loads((trained / "config.json").read_text())
+    assert config["data"]["feature_names"] == "audio_embedding"
+    assert config["data"]["max_frames"] == 10
+    assert config["train"]["base_learning_rate"] == 0.01
+    assert config["versions"].keys() >= {"tensorflow", "keras", "numpy", "yt8m_audio", "python"}
+
+
+def test_model_flags_json_is_the_starters(trained):
+    assert json.loads((trained / "model_flags.json").read_text()) == {
+        "model": "FrameLevelLogisticModel",
+        "feature_sizes": "128",
+        "feature_names": "audio_embedding",
+        "frame_features": True,
+        "label_loss": "CrossEntropyLoss",
+    }
+
+
+def test_metrics_jsonl_has_training_and_validation(trained):
+    lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
+    assert {line["part"] for line in lines} == {"train", "eval"}
+    validated = [line for line in lines if line["part"] == "eval"]
+    assert validated[-1]["loss"] < validated[0]["loss"]
+    assert all({"Loss", "Hit@1", "PERR", "GAP"} <= line.keys() for line in lines)
+
+
+def test_eval_writes_the_metrics(trained, data, capsys):
+    assert evaluate(trained, data, "--top_k=3") == 0
+    figures = json.loads((trained / "eval" / "metrics.json").read_text())
+    keys = {"clips", "hit@1", "perr", "gap@3", "map@3", "mAP", "auc", "d_prime", "d_prime_class_mean", "loss"}
+    assert figures.keys() >= keys
+    assert figures["clips"] == 23
+    assert figures["mAP"] > 0.9
+    assert "full ranking" in capsys.readouterr().out
+
+
+def test_eval_gives_the_same_for_another_batch_size(trained, data):
+    evaluate(trained, data, "--batch_size=4")
+    small = json.loads((trained / "eval" / "metrics.json").read_text())
+    evaluate(trained, data, "--batch_size=64")
+    large = json.loads((trained / "eval" / "metrics.json").read_text())
+    assert small == pytest.approx(large, abs=1e-5)
+
+
+def test_held_out_evaluates_what_training_did_not_see(trained, data, capsys):
+    pattern = f"--eval_data_pattern={data}/train*.tfrecord"
+    assert run(eval_script, f"--train_dir={trained}", pattern, "--held_out") == 0
+    held_out = json.loads((trained / "eval" / "metrics.json").read_text())
+    validated = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
+    validated = [line for line in validated if line["part"] == "eval" and line["step"] == held_out["step"]]
+    assert held_out["clips"] == validated[0]["clips"]
+    assert held_out["mAP"] == pytest.approx(validated[0]["mAP"], abs=1e-5)
+
+
+def test_the_starters_flags_are_taken_by_eval_with_a_warning(trained, data, capsys):
+    assert evaluate(trained, data, "--model=LstmModel", "--frame_features", "--feature_names=audio_embedding") == 0
+    assert "warning: --model is not used" in capsys.readouterr().err
+
+
+def test_inference_writes_the_starters_csv(trained, data, tmp_path):
+    output = tmp_path / "predictions.csv"
+    assert predict(trained, data, output, "--top_k=2") == 0
+    header, *lines = output.read_text().splitlines()
+    assert header == "VideoId,LabelConfidencePairs"
+    assert [line.split(",")[0] for line in lines] == [f"clip{1000 + i:07d}" for i in range(23)]
+    pairs = lines[0].split(",")[1].split()
+    assert len(pairs) == 4
+    assert pairs[0] == "0"  # clip 1000 is of class 0
+    assert float(pairs[1]) > float(pairs[3])
+
+
+def test_inference_agrees_with_itself_and_with_other_batch_sizes(trained, data, tmp_path):
+    files = [tmp_path / name for name in ("a.csv", "b.csv", "c.csv")]
+    for file, batch_size in zip(files, (8, 8, 23), strict=True):
+        assert predict(trained, data, file, f"--batch_size={batch_size}") == 0
+    assert files[0].read_bytes() == files[1].read_bytes()
+    one, other = (list(csv.reader(file.open()))[1:] for file in files[1:])
+    for (id_one, pairs_one), (id_other, pairs_other) in zip(one, other, strict=True):
+        assert id_one == id_other
+        np.testing.assert_allclose(*[np.array(pairs.split(), float) for pairs in (pairs_one, pairs_other)], atol=2e-6)
+
+
+def test_top_k_beyond_the_number_of_classes_gives_them_all(trained, data, tmp_path):
+    output = tmp_path / "predictions.csv"
+    assert predict(trained, data, output, "--top_k=20") == 0
+    assert len(output.read_text().splitlines()[1].split(",")[1].split()) == 2 * NUM_CLASSES
+
+
+def test_label_names_are_columns_of_their_own(data, tmp_path):
+    names = tmp_path / "names.csv"
+    names.write_text('index,mid,display_name\n0,/a,Bell\n1,/b,"Male speech, man speaking"\n2,/c,C\n3,/d,D\n4,/e,E\n')
+    assert train(data, tmp_path / "run", f"--label_map={names}", "--num_epochs=3") == 0
+    assert predict(tmp_path / "run", data, tmp_path / "p.csv", "--label_names", "--top_k=2") == 0
+    rows = list(csv.DictReader((tmp_path / "p.csv").open()))
+    assert rows[0].keys() == {"VideoId", "LabelConfidencePairs", "TopLabel", "Labels"}
+    assert [row["TopLabel"] for row in rows[:2]] == ["Bell", "Male speech, man speaking"]
+    assert rows[1]["Labels"].startswith("Male speech, man speaking ")
+
+
+@pytest.mark.parametrize("model", ["LogisticModel", "MoeModel"])
+def test_frame_records_feed_video_level_models_by_their_mean(model, data, tmp_path):
+    assert train(data, tmp_path / "run", "--num_epochs=8", model=model) == 0
+    assert evaluate(tmp_path / "run", data) == 0
+    assert json.loads((tmp_path / "run" / "eval" / "metrics.json").read_text())["mAP"] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("model", "hyper_parameters"),
+    [
+        ("LstmModel", ["--lstm_cells=8", "--lstm_layers=1", "--moe_num_mixtures=1"]),
+        ("LstmModel", ["--lstm_cells=8", "--video_level_classifier_model=LogisticModel"]),
+        ("DbofModel", ["--dbof_cluster_size=16", "--dbof_hidden_size=8", "--dbof_pooling_method=average"]),
+    ],
+)
+def test_a_models_hyper_parameters_are_flags(model, hyper_parameters, data, tmp_path):
+    assert train(data, tmp_path / "run", "--num_epochs=1", *hyper_parameters, model=model) == 0
+    saved = json.loads((tmp_path / "run" / "config.json").read_text())["model"]["hyper_parameters"]
+    assert len(saved) == 1 + len(hyper_parameters)  # input_normalization is filled in
+    assert evaluate(tmp_path / "run", data) == 0
+
+
+def test_what_audiosets_users_type_works_as_it_stands(data, tmp_path, capsys):
+    (tmp_path / "bal_train").symlink_to(data)
+    typed = (
+        f"--train_data_pattern={tmp_path}/bal_train/*.tfrecord --num_epochs=100 --learning_rate_decay_examples=400000 "
+        "--feature_names=audio_embedding --feature_sizes=128 --frame_features --batch_size=512 --num_classes=527 "
+        f"--train_dir={tmp_path} --model=LstmModel --base_learning_rate=0.001 --lstm_cells=256"
+    )
+    assert run(train_script, *typed.split(), "--max_step=2") == 0
+    assert "warning: --max_step is called --max_steps here." in capsys.readouterr().err
+    assert (tmp_path / "checkpoints" / "step-00000002.npz").exists()
+
+
+# Resuming
+
+
+def test_the_same_command_again_resumes(data, tmp_path, capsys):
+    assert train(data, tmp_path / "run", "--num_epochs=1") == 0
+    assert train(data, tmp_path / "run", "--num_epochs=2") == 0
+    said = capsys.readouterr().out
+    assert "--num_epochs was 1, and is 2 from now on." in said
+    assert "Resuming at step 5 of 10." in said
+
+
+def test_a_finished_run_stays_as_it_is(trained, data, capsys):
+    before = sorted((trained / "checkpoints").iterdir())
+    assert run(train_script, f"--train_dir={trained}") == 0
+    assert "of 16" in capsys.readouterr().out
+    assert sorted((trained / "checkpoints").iterdir()) == before
+
+
+def test_start_new_model_moves_the_old_run_aside_and_nothing_else(data, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").write_text("keep me")
+    assert train(data, tmp_path / "run", "--num_epochs=1") == 0
+    old = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert train(data, tmp_path / "run", "--num_epochs=1", "--start_new_model", model="LogisticModel") == 0
+    assert json.loads((tmp_path / "run.old-1" / "config.json").read_text()) == old
+    assert (tmp_path / "run" / "mine.txt").exists()
+
+
+# Mistakes: one line, exit status 2
+
+
+def error_of(capsys):
+    """The one line on stderr."""
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("warning:")]
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--batch_sise=8"], "Did you mean batch_size?"),
+        (["--model=LstmModle"], "Did you mean LstmModel?"),
+        (["--optimizer=AdamOptimiser"], "Did you mean AdamOptimizer?"),
+        (["--label_loss=CrossEntropy"], "Did you mean CrossEntropyLoss?"),
+        (["--batch_size=many"], "batch_size"),
+        (["--batch_size=0"], "--batch_size=0 must be at least 1"),
+        (["--base_learning_rate=0"], "--base_learning_rate=0.0 must be above 0"),
+        (["--best_metric=map"], "--best_metric=map"),
+        (["stray"], "stray is no flag"),
+        (["--train_data_pattern=/nowhere/*.tfrecord"], "--train_data_pattern=/nowhere/*.tfrecord matches no file"),
+        (["--model=MoeModel", "--frame_features"], "--frame_features does not fit --model=MoeModel"),
+        (["--model=LstmModel", "--noframe_features"], "--model=LstmModel takes frames"),
+        (["--input_normalization=L2"], "--input_normalization=L2 is none of batch, l2, none"),
+        (["--feature_names=rgb"], "its feature lists are audio_embedding"),
+        (["--feature_sizes=1024"], "has 128 bytes a frame"),
+        (["--label_map=/nowhere.csv"], "--label_map=/nowhere.csv"),
+        (["--validation_percent=100"], "--validation_percent=100"),
+        (["--num_classes=3"], "label 3 is not in 0 to 2: set --num_classes"),
+    ],
+)
+def test_a_mistake_gets_one_line(arguments, said, data, tmp_path, capsys):
+    assert train(data, tmp_path / "run", *arguments) == 2
+    assert said in error_of(capsys)
+    assert not (tmp_path / "run" / "checkpoints" / "step-00000001.npz").exists()
+
+
+def test_a_run_of_another_model_is_not_written_over(trained, data, capsys):
+    before = (trained / "config.json").read_bytes()
+    assert train(data, trained, "--frame_features", "--lstm_cells=8", model="LstmModel") == 2
+    assert "holds a run of another model: --model is FrameLevelLogisticModel there" in error_of(capsys)
+    assert (trained / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_a_corrupt_shard_is_named_or_skipped(damage, data, tmp_path, capsys):
+    content = bytearray((data / "train0.tfrecord").read_bytes())
+    size = len(content) // 20  # all records are alike
+    if damage == "cut":
+        del content[7 * size + 100 :]
+    else:
+        content[7 * size + 100] ^= 1
+    (tmp_path / "train0.tfrecord").write_bytes(content)
+    assert train(tmp_path, tmp_path / "run") == 2
+    assert f"{tmp_path}/train0.tfrecord is corrupt at record 7" in error_of(capsys)
+    assert train(tmp_path, tmp_path / "run", "--skip_corrupt_records") == 0
+    assert f"{tmp_path}/train0.tfrecord: 1 corrupt record left out" in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_written_is_named(data, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert train(data, tmp_path / "file" / "run") == 2
+    assert f"--train_dir={tmp_path}/file/run cannot be written" in error_of(capsys)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(data, tmp_path, capsys):
+    huge = ("--base_learning_rate=1e38", "--clip_gradient_norm=0", "--optimizer=SGD", "--num_epochs=20")
+    assert train(data, tmp_path / "run", *huge) == 2
+    assert "The loss is not finite at step" in error_of(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--train_dir="], "--train_dir is missing"),
+        (["--train_dir=/nowhere"], "--train_dir=/nowhere holds no run"),
+        (["--checkpoint=7"], "--checkpoint=7"),
+        (["--eval_data_pattern=/nowhere/*"], "--eval_data_pattern=/nowhere/* matches no file"),
+        (["--eval_data_pattern="], "--eval_data_pattern is missing"),
+        (["--top_k=0"], "top_k"),
+        (["--batch_size=0"], "--batch_size=0"),
+    ],
+)
+def test_a_mistake_in_eval_gets_one_line(arguments, said, trained, data, capsys):
+    assert evaluate(trained, data, *arguments) == 2
+    assert said in error_of(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--output_file="], "--output_file is missing"),
+        (["--output_file=/nowhere/p.csv"], "there is no folder /nowhere"),
+        (["--top_k=0"], "--top_k=0 must be at least 1"),
+        (["--batch_size=0"], "--batch_size=0"),
+        (["--label_names"], "have no names"),
+    ],
+)
+def test_a_mistake_in_inference_gets_one_line(arguments, said, trained, data, tmp_path, capsys):
+    assert predict(trained, data, tmp_path / "p.csv", *arguments) == 2
+    assert said in error_of(capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cut_input_leaves_no_half_csv(trained, data, tmp_path, capsys):
+    content = bytearray((data / "eval0.tfrecord").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "eval0.tfrecord").write_bytes(content)
+    (tmp_path / "p.csv").write_text("an earlier one\n")
+    assert predict(trained, tmp_path, tmp_path / "p.csv", "--batch_size=2") == 2
+    assert "eval0.tfrecord is corrupt at record" in error_of(capsys)
+    assert (tmp_path / "p.csv").read_text() == "an earlier one\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["eval0.tfrecord", "p.csv"]
