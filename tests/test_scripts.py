@@ -34,10 +34,9 @@ def data(tmp_path_factory):
 
 def run(script, *arguments):
     """Runs a script's main as its command line would; returns the exit status."""
-    argv = ["script.py", *map(str, arguments)]
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exit_info:
-        patch.setattr("sys.argv", argv)
-        flags.run(script.main)
+    argv = [script.__file__, *map(str, arguments)]
+    with pytest.raises(SystemExit) as exit_info:
+        flags.run(script.main, argv)
     return exit_info.value.code
 
 

@@ -7,7 +7,7 @@ from yt8m_audio.flags import EvalFlags
 from yt8m_audio.training.checkpoints import Checkpoints
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Ends a watch that would go on for ever."""
 
 
@@ -27,12 +27,12 @@ def test_new_checkpoints_are_evaluated_once_each(watcher, tmp_path, monkeypatch)
     def sleep(seconds):
         slept.append(seconds)
         if len(slept) == 4:
-            raise Stopped
+            raise StoppedError
         if len(slept) in (1, 3):  # while it sleeps, training writes
             watcher.checkpoints.path(100 * len(slept)).touch()
 
     monkeypatch.setattr("time.sleep", sleep)
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         watcher.watch()
     assert watcher.steps == [100, 300]
     assert slept == [7.0] * 4

@@ -302,11 +302,11 @@ def scalar_fields(group: type) -> list[tuple[str, type]]:
 # Running a script
 
 
-def run(main: Callable[[Sequence[str]], int | None]) -> None:
+def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> None:
     """Runs a script's main; a user's mistake ends with one line on stderr and exit status 2."""
     try:
         quieten_tensorflow()
-        status = main(sys.argv)
+        status = main(sys.argv if argv is None else argv)
     except UserError as error:
         sys.exit(_failed(str(error)))
     except BrokenPipeError:  # whoever read our output (`| head`) has seen enough

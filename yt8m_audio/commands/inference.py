@@ -10,7 +10,7 @@ from yt8m_audio.config import Config
 from yt8m_audio.errors import UserError
 from yt8m_audio.flags import InferenceFlags
 from yt8m_audio.labels import label_map_for
-from yt8m_audio.prediction.top_k import predict
+from yt8m_audio.prediction.top_k import predictor
 from yt8m_audio.prediction.writers import csv_writer
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.training.checkpoints import Checkpoints
@@ -40,7 +40,7 @@ def predict_to_file(asked: InferenceFlags) -> int:
 
     try:
         with csv_writer(asked.output_file, display_names(asked, config)) as write:
-            done = predict(model, batches, asked.top_k, write, progress)
+            done = predictor(model, asked.top_k)(batches, write, progress)
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
         raise clips.explain(error) from error
     seconds = time.monotonic() - begun

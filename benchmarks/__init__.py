@@ -1,0 +1,1 @@
+"""Throughput against the limit of the machine, one file per question. `make bench` runs them all."""

@@ -1,0 +1,71 @@
+"""How much of the machine's arithmetic does training use? Steps on one batch against a float32 matrix product."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import models  # noqa: F401  registers the models
+from benchmarks.measure import Result, alternately
+from benchmarks.reading import opened
+from yt8m_audio.batch import device_part
+from yt8m_audio.config import TrainConfig
+from yt8m_audio.registry import LOSSES, MODELS
+from yt8m_audio.training.loop import build
+from yt8m_audio.training.optimizers import make_optimizer
+from yt8m_audio.training.step import TrainCall
+
+NUM_CLASSES = 527
+SIZE = 2048  # of the square matrices that are multiplied
+WORK = {"FrameLevelLogisticModel": (1024, 40), "LstmModel": (512, 2)}  # batch size, steps a call
+
+
+def results(pattern: str) -> list[Result]:
+    """The limit: clips a second if nothing but the multiplications of forward and backward passes cost time."""
+    clips, found = opened(pattern), []
+    for name, (batch_size, steps) in WORK.items():
+        model, train = trainer(name, clips, batch_size, steps)
+        products, rate = alternately(matrix_products, train, rounds=3)
+        flops = 3 * forward_flops(model, clips.in_order(batch_size).element_spec["features"].shape[1])
+        found.append(Result(f"training {name}", rate, "clips/s", "float32 matrix product", products / flops))
+    return found
+
+
+def trainer(name: str, clips, batch_size: int, steps: int):
+    """A model, and a function that trains it for some steps on batches from memory and returns the clips."""
+    config = TrainConfig(batch_size=batch_size, base_learning_rate=1e-3)
+    model = MODELS.get(name)(num_classes=NUM_CLASSES, feature_sizes=(128,))
+    dataset = clips.in_order(batch_size).map(device_part)
+    build(model, dataset.element_spec)
+    optimizer = make_optimizer(config)
+    optimizer.build(model.trainable_variables)
+    loss, strategy = LOSSES.get(config.label_loss)(), tf.distribute.get_strategy()
+    call = TrainCall(model, optimizer, loss, config, strategy, (batch_size, NUM_CLASSES))
+    batches = iter(dataset.take(8).cache().repeat())
+
+    def train():
+        call.run(batches, tf.constant(steps))
+        call.report()
+        return steps * batch_size
+
+    return model, train
+
+
+def forward_flops(model: keras.Model, num_frames: int) -> float:
+    """Multiplications and additions of one clip's forward pass: two a weight, for each frame that passes it."""
+    weights = {True: 0, False: 0}
+    for variable in model.trainable_variables:
+        if len(variable.shape) == 2:
+            weights["lstm" in variable.path] += int(np.prod(variable.shape))
+    return 2.0 * (num_frames * weights[True] + weights[False])
+
+
+def matrix_products() -> float:
+    """Multiplies matrices for about as long as training is measured; returns floating-point operations."""
+    product = _MATRIX
+    for _ in range(10):
+        product = tf.matmul(_MATRIX, product) / SIZE
+    product.numpy()
+    return 10 * 2.0 * SIZE**3
+
+
+_MATRIX = tf.random.stateless_normal((SIZE, SIZE), (0, 0))
