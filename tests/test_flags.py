@@ -1,0 +1,118 @@
+"""Flags: from dataclasses and constructors to a config."""
+
+import pytest
+
+from yt8m_audio import flags
+from yt8m_audio.__main__ import COMMANDS, main_of_command
+from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig, changes
+from yt8m_audio.errors import UserError
+
+STARTERS_DEFAULTS = {
+    "batch_size": 1024,
+    "label_loss": "CrossEntropyLoss",
+    "regularization_penalty": 1.0,
+    "learning_rate_decay": 0.95,
+    "learning_rate_decay_examples": 4_000_000,
+    "num_epochs": 5,
+    "max_steps": None,
+    "export_model_steps": 1000,
+    "num_readers": 8,
+    "optimizer": "AdamOptimizer",
+    "clip_gradient_norm": 1.0,
+    "log_device_placement": False,
+}
+
+
+def parsed(*arguments):
+    return flags.parse_train(["train.py", "--train_dir=/nowhere", *arguments])
+
+
+def test_defaults_are_the_starters():
+    settings = parsed().config.flat()
+    assert {name: settings[name] for name in STARTERS_DEFAULTS} == STARTERS_DEFAULTS
+
+
+def test_a_models_defaults_are_the_starters(capsys):
+    with pytest.raises(SystemExit):
+        parsed("--model=DbofModel", "--help")
+    said = capsys.readouterr().out
+    for default in ("iterations (default: 30)", "dbof_cluster_size (default: 8192)", "moe_num_mixtures (default: 2)"):
+        assert f"--{default}" in said
+
+
+def test_what_is_given_is_known():
+    request = parsed("--batch_size=8", "--noframe_features", "--moe_num_mixtures=4", "--model=MoeModel")
+    assert request.given == {"train_dir", "batch_size", "frame_features", "moe_num_mixtures", "model"}
+    assert request.config.train.batch_size == 8
+    assert request.config.data.frame_features is False
+    assert request.config.model.hyper_parameters == {"moe_num_mixtures": 4}
+
+
+def test_zero_and_false_can_be_given():
+    request = parsed("--clip_gradient_norm=0", "--model=DbofModel", "--dbof_add_batch_norm=false", "--seed=0")
+    assert request.config.train.clip_gradient_norm == 0
+    assert request.config.model.hyper_parameters == {"dbof_add_batch_norm": False}
+
+
+def test_the_model_on_top_brings_its_flags():
+    with pytest.raises(UserError, match="--moe_num_mixtures is no flag"):
+        parsed("--model=LstmModel", "--video_level_classifier_model=LogisticModel", "--moe_num_mixtures=4")
+    assert parsed("--model=LstmModel", "--moe_num_mixtures=4").config.model.hyper_parameters == {"moe_num_mixtures": 4}
+
+
+def test_another_models_flag_is_unknown():
+    with pytest.raises(UserError, match="--lstm_cells is no flag"):
+        parsed("--model=MoeModel", "--lstm_cells=4")
+
+
+def test_flag_files_work(tmp_path):
+    (tmp_path / "recipe.cfg").write_text("# a recipe\n--model=LstmModel\n--lstm_cells=7\n")
+    request = parsed(f"--flagfile={tmp_path}/recipe.cfg", "--batch_size=3")
+    assert request.config.model == ModelConfig("LstmModel", {"lstm_cells": 7})
+    assert request.config.train.batch_size == 3
+
+
+def test_the_run_directory_is_named_after_the_model():
+    assert str(flags.parse_train(["train.py", "--model=MoeModel"]).run.path) == "runs/MoeModel"
+
+
+def test_num_gpu_is_taken_with_a_warning(capsys):
+    parsed("--num_gpu=2")
+    assert "warning: --num_gpu is not used" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("group", [DataConfig, TrainConfig, flags.TrainFlags, flags.EvalFlags, flags.InferenceFlags])
+def test_every_flag_has_help(group):
+    from yt8m_audio.registry import argument_help
+
+    assert argument_help(group).keys() == {name for name, _ in flags.scalar_fields(group)}
+
+
+def test_help_shows_every_group(capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        parsed("--model=LstmModel", "--help")
+    assert exit_info.value.code == 0
+    said = capsys.readouterr().out
+    for word in ("--train_data_pattern", "--base_learning_rate", "--lstm_cells (default: 1024)", "--moe_num_mixtures"):
+        assert word in said
+
+
+def test_a_config_survives_json():
+    config = Config(DataConfig(num_classes=3), ModelConfig("MoeModel", {"moe_num_mixtures": 4}), TrainConfig(seed=5))
+    assert Config.from_dict(config.to_dict()) == config
+
+
+def test_changes_name_what_differs():
+    old = Config(model=ModelConfig("MoeModel", {"moe_num_mixtures": 4}))
+    new = Config(model=ModelConfig("MoeModel", {}), train=TrainConfig(batch_size=2))
+    assert changes(old, new) == {"moe_num_mixtures": (4, None), "batch_size": (1024, 2)}
+
+
+def test_commands_are_listed(capsys):
+    assert main_of_command(["yt8m_audio", "--help"]) == 0
+    assert all(name in capsys.readouterr().out for name in COMMANDS)
+
+
+def test_an_unknown_command_names_the_nearest():
+    with pytest.raises(UserError, match="Did you mean sample"):
+        main_of_command(["yt8m_audio", "smaple"])
