@@ -6,7 +6,6 @@ feature lists  audio_embedding
 
 import dataclasses
 
-import numpy as np
 import tensorflow as tf
 
 from readers.reader import Reader, found_keys
@@ -43,16 +42,20 @@ class AudioSetFrameReader(Reader):
             raise UserError(f"--feature_names={name} is no feature list of the records; {found_keys(record)}.")
         frames = lists[name].feature
         found = len(frames[0].bytes_list.value[0]) if frames and frames[0].bytes_list.value else None
-        given = data.sizes[0] if data.sizes else None
-        if given and found and given != found:
+        given = data.feature_sizes.strip()
+        if found and given not in ("", str(found)):
             raise UserError(
                 f"--feature_sizes={given} does not fit {name}, which has {found} bytes a frame: set {found}."
             )
+        num_classes = data.num_classes or AUDIOSET_CLASSES
+        beyond = label_beyond(record, num_classes)
+        if beyond:
+            raise UserError(f"--num_classes={num_classes} does not fit: {beyond}.")
         return dataclasses.replace(
             data,
             feature_names=name,
-            feature_sizes=str(given or found or 128),
-            num_classes=data.num_classes or AUDIOSET_CLASSES,
+            feature_sizes=str(found or given or 128),
+            num_classes=num_classes,
             max_frames=data.max_frames or (RELEASED_FRAMES if len(frames) <= RELEASED_FRAMES else LONG_CLIP_FRAMES),
         )
 
@@ -64,11 +67,10 @@ class AudioSetFrameReader(Reader):
         strings = lists[name][:, :max_frames]  # [B, ≤ T]
         strings = tf.pad(strings, [[0, 0], [0, max_frames - tf.shape(strings)[1]]])  # [B, T], short clips end in ""
         strings = tf.ensure_shape(strings, [None, max_frames])
-        bytes_each = tf.strings.length(strings)
-        fits = tf.reduce_all((bytes_each == size) | (bytes_each == 0))
-        with tf.control_dependencies([tf.debugging.Assert(fits, ["feature size"])]):
+        num_frames = tf.minimum(tf.cast(lengths[name], tf.int32), max_frames)  # [B]
+        fits = tf.strings.length(strings) == size * tf.sequence_mask(num_frames, max_frames, tf.int32)
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(fits), ["feature size"])]):
             frames = tf.io.decode_raw(strings, tf.uint8, fixed_length=size)  # [B, T, D]
-        num_frames = tf.minimum(tf.cast(lengths[name], tf.int32), max_frames)
         return {
             "video_id": context["video_id"],
             "features": frames if self.data.frame_features else mean_over_frames(frames, num_frames),
@@ -84,14 +86,22 @@ class AudioSetFrameReader(Reader):
 
     def fault(self, serialized):
         record = tf.train.SequenceExample.FromString(serialized)
-        labels = np.array(record.context.feature["labels"].int64_list.value, np.int64)
-        beyond = labels[(labels < 0) | (labels >= self.data.num_classes)]
-        if beyond.size:
-            wanted = f"0 to {self.data.num_classes - 1}"
-            return f"label {beyond[0]} is not in {wanted}: set --num_classes to the number of classes"
+        beyond = label_beyond(record, self.data.num_classes)
+        if beyond:
+            return beyond
         frames = record.feature_lists.feature_list[self.data.feature_names].feature
-        sizes = sorted({len(frame.bytes_list.value[0]) for frame in frames})
+        sizes = sorted({sum(map(len, frame.bytes_list.value)) for frame in frames})
+        if sizes in ([], self.data.sizes):
+            return ""
         return f"{self.data.feature_names} holds {sizes} bytes a frame, but --feature_sizes={self.data.feature_sizes}"
+
+
+def label_beyond(record: tf.train.SequenceExample, num_classes: int) -> str:
+    """Says which label of a record is no class, or "" where all are."""
+    labels = record.context.feature["labels"].int64_list.value
+    beyond = [label for label in labels if not 0 <= label < num_classes]
+    wanted = f"0 to {num_classes - 1}: set --num_classes to the number of classes"
+    return f"label {beyond[0]} is not in {wanted}" if beyond else ""
 
 
 def multi_hot(labels: tf.SparseTensor, num_classes: int) -> tf.Tensor:

@@ -66,16 +66,17 @@ class Clips:
 
     def explain(self, error: Exception) -> Exception:
         """Turns an error of reading or parsing into one that names the file and the record, where one is at fault."""
-        for path in self.shards:
-            number = records.find_corrupt_record(path)
-            if number is not None:
-                return UserError(records.corrupt_message(path, number, "it does not match its checksum"))
-            for number, serialized in enumerate(tf.data.TFRecordDataset(path)):
-                try:
-                    self.reader.parse(serialized[None])
-                except tf.errors.InvalidArgumentError:
-                    return UserError(f"{path}, record {number}: {self._fault(serialized.numpy())}.")
-        return error
+        parse = tf.function(self.reader.parse, input_signature=[tf.TensorSpec([None], tf.string)])
+        fault = records.find_fault(self.shards, parse)
+        if fault is None:
+            return error
+        path, number, why = fault
+        if isinstance(why, tf.errors.DataLossError):
+            return UserError(records.corrupt_message(path, number))
+        if isinstance(why, tf.errors.InvalidArgumentError):
+            serialized = next(iter(tf.data.TFRecordDataset(path).skip(number))).numpy()
+            return UserError(f"{path}, record {number}: {self._fault(serialized) or why.message.splitlines()[0]}.")
+        return UserError(f"{path} cannot be read: {why.message}")
 
     def _fault(self, serialized: bytes) -> str:
         try:
@@ -136,7 +137,10 @@ def open_clips(
     size = len(records.first_record(shards)) if num_clips else 1
     clips = Clips(reader, tuple(shards), num_clips, size, keep, lost)
     if keep is not None:
-        kept = sum(int(chunk.shape[0]) for chunk in clips._chunks(shards, mixed=False))
+        try:
+            kept = sum(int(chunk.shape[0]) for chunk in clips._chunks(shards, mixed=False))
+        except tf.errors.OpError as error:
+            raise clips.explain(error) from error
         clips = dataclasses.replace(clips, num_clips=kept)
     if not len(clips):
         raise UserError(f"--{flag}={pattern} holds no clip{' of the chosen split' if keep else ' that can be read'}.")

@@ -38,7 +38,7 @@ class Reader:
         raise NotImplementedError
 
     def fault(self, serialized: bytes) -> str:
-        """Says why one record cannot be parsed."""
+        """Says why one record cannot be parsed, or "" where it is nothing that the reader knows of."""
         raise NotImplementedError
 
 

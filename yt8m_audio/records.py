@@ -14,7 +14,7 @@ import os
 import shutil
 import struct
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,6 +28,8 @@ FRAMING_BYTES = 16  # 12 before a record (its length and a checksum of it), 4 be
 MAX_SHARDS_PER_GROUP = 64  # so many small shards are opened one after another by one TFRecordDataset
 READ_BUFFER_BYTES = 256 * 1024
 WHOLE_GROUP = 1 << 40
+READ_AHEAD_BYTES = 4 << 20  # a group that is read in order waits whole in memory, and a few times `parallel` do
+CASTAGNOLI = 0x82F63B78  # the polynomial of TFRecord's checksums, CRC-32C
 
 
 # Finding and counting
@@ -39,15 +41,17 @@ def find_shards(pattern: str, flag: str) -> list[str]:
     Raises:
         UserError: if nothing matches, or only empty files do; it names `flag`, which gave the pattern.
     """
+    parts = [part.strip() for part in pattern.split(",") if part.strip()]
     try:
-        found = sorted({path for part in pattern.split(",") if part for path in tf.io.gfile.glob(part)})
+        found = sorted({path for part in parts for path in tf.io.gfile.glob(part)})
+        stats = [tf.io.gfile.stat(path) for path in found]
     except tf.errors.OpError as error:
         raise UserError(f"--{flag}={pattern} cannot be listed: {error.message}") from error
-    shards = [path for path in found if not tf.io.gfile.isdir(path)]
+    shards = {path: stat.length for path, stat in zip(found, stats, strict=True) if not stat.is_directory}
     if not shards:
         what = "matches only folders" if found else "matches no file"
         raise UserError(f"--{flag}={pattern} {what}: give a glob of TFRecord files, such as 'bal_train/*.tfrecord'.")
-    filled = [path for path in shards if tf.io.gfile.stat(path).length > 0]
+    filled = [path for path, length in shards.items() if length > 0]
     if not filled:
         raise UserError(f"--{flag}={pattern} matches {len(shards)} files, and every one of them is empty.")
     return filled
@@ -69,8 +73,8 @@ def count_records(shards: Sequence[str]) -> np.ndarray:
 def _count_whole(path: str) -> int:
     """Counts the records of one shard, which must end where a record ends."""
     starts, size = record_starts(path)
-    if starts[-1] != size:
-        raise UserError(corrupt_message(path, len(starts) - 2, "it ends inside the record"))
+    if starts[-1] != size:  # in that record, or led astray by a damaged length before it
+        raise UserError(corrupt_message(path, find_corrupt_record(path)))
     return len(starts) - 1
 
 
@@ -103,7 +107,7 @@ def read_chunks(shards, chunk_size: int, *, parallel: int = 4, mixed: bool = Fal
     `TFRecordDataset`, whose records travel in vectors, reads more than twice as fast.
 
     Args:
-        shards: paths, a list or a string tensor [shards].
+        shards: paths; where they are mixed, a string tensor [shards] as well.
         chunk_size: most records in one vector.
         parallel: groups of shards that are read at a time.
         mixed: whether chunks of these groups alternate (for shuffling), rather than follow the order of the shards.
@@ -111,58 +115,103 @@ def read_chunks(shards, chunk_size: int, *, parallel: int = 4, mixed: bool = Fal
     Returns:
         Dataset of string [≤ chunk_size].
     """
+    most = MAX_SHARDS_PER_GROUP if mixed else min(MAX_SHARDS_PER_GROUP, READ_AHEAD_BYTES // _typical_size(shards))
     shards = tf.convert_to_tensor(shards, tf.string)
     wanted = tf.cast(tf.shape(shards)[0], tf.int64) // (4 * parallel)
-    group = tf.clip_by_value(wanted, 1, MAX_SHARDS_PER_GROUP)
+    groups = tf.data.Dataset.from_tensor_slices(shards).batch(tf.clip_by_value(wanted, 1, max(most, 1)))
 
     def read_group(paths):
         return tf.data.TFRecordDataset(paths, buffer_size=READ_BUFFER_BYTES).batch(chunk_size)
 
-    return (
-        tf.data.Dataset.from_tensor_slices(shards)
-        .batch(group)
-        .interleave(
-            read_group,
-            cycle_length=parallel,
-            block_length=1 if mixed else WHOLE_GROUP,
-            num_parallel_calls=parallel,
-            deterministic=True,
-        )
+    if most == 0:  # shards too large to wait in memory follow one another
+        return groups.flat_map(read_group).prefetch(2)
+    return groups.interleave(
+        read_group,
+        cycle_length=parallel,
+        block_length=1 if mixed else WHOLE_GROUP,
+        num_parallel_calls=parallel,
+        deterministic=True,
     )
 
 
-def first_record(shards: Sequence[str]) -> bytes:
+def _typical_size(shards: Sequence[str]) -> int:
+    """Mean size of a few shards in bytes, at least 1."""
+    some = shards[:: max(1, len(shards) // 8)]
+    return max(1, sum(tf.io.gfile.stat(path).length for path in some) // max(1, len(some)))
+
+
+def first_record(shards: Sequence[str], skip_corrupt: bool = False) -> bytes:
     """Reads the first record eagerly, so that what does not fit is said before a graph is built.
+
+    Args:
+        shards: paths.
+        skip_corrupt: whether to take the first one that is whole.
 
     Raises:
         UserError: if it is corrupt.
     """
+    whole = (path for shard in shards for path in salvage([shard])[0]) if skip_corrupt else iter(shards)
     try:
-        return next(iter(tf.data.TFRecordDataset(shards[:1]))).numpy()
+        return next(iter(tf.data.TFRecordDataset(next(whole, shards[0])))).numpy()
     except tf.errors.DataLossError as error:
-        raise UserError(corrupt_message(shards[0], 0, "it does not match its checksum")) from error
+        raise UserError(corrupt_message(shards[0], 0)) from error
 
 
 # What is broken
 
 
-def corrupt_message(path: str, number: int, reason: str) -> str:
+def corrupt_message(path: str, number: int) -> str:
     """The one line about a corrupt record; it is numbered from 0 within its shard."""
     return (
-        f"{path} is corrupt at record {number}: {reason}. Fetch the shard again, or pass --skip_corrupt_records "
-        "to go on without such records."
+        f"{path} is corrupt at record {number}: it is cut, or does not match its checksum. Fetch the shard again, or "
+        "pass --skip_corrupt_records to go on without such records."
     )
+
+
+def find_fault(shards: Sequence[str], parse: Callable | None = None) -> tuple[str, int, tf.errors.OpError] | None:
+    """Finds the first record that cannot be read, or not be parsed, by reading half of the shards, and half of those.
+
+    Args:
+        shards: paths.
+        parse: what is done with records, string [≤ 512]; in a graph.
+
+    Returns:
+        The record's file, its number from 0 in there, and the error; or None.
+    """
+
+    def error_in(some):
+        return _first_error(read_chunks(some, 512, mixed=True), parse)
+
+    if error_in(shards) is None:
+        return None
+    while len(shards) > 1:
+        half = shards[: len(shards) // 2]
+        shards = shards[len(half) :] if error_in(half) is None else half
+    found = _first_error(tf.data.TFRecordDataset(shards[0]).batch(1), parse)
+    return found and (shards[0], *found)
+
+
+def _first_error(records: tf.data.Dataset, parse: Callable | None = None) -> tuple[int, tf.errors.OpError] | None:
+    """Reads up to the first error, and returns the number of elements before it and the error, or None."""
+    done = 0
+    try:
+        for _ in records.map(parse) if parse else records:
+            done += 1
+    except tf.errors.OpError as error:
+        return done, error
+    return None
 
 
 def find_corrupt_record(path: str) -> int | None:
     """Returns the number, from 0, of a shard's first record that is cut or does not match its checksum, or None."""
-    whole = 0
-    try:
-        for records in tf.data.TFRecordDataset(path).batch(1):
-            whole += int(records.shape[0])
-    except tf.errors.DataLossError:
-        return whole
-    return None
+    found = _first_error(tf.data.TFRecordDataset(path))
+    return _cut_record(path) if found is None else found[0]
+
+
+def _cut_record(path: str) -> int | None:
+    """Returns the number of the record in which a shard ends, or None; TensorFlow passes over one of under 12 bytes."""
+    starts, size = record_starts(path)
+    return None if starts[-1] == size else len(starts) - 2
 
 
 def salvage(shards: Sequence[str]) -> tuple[list[str], dict[str, int]]:
@@ -172,18 +221,15 @@ def salvage(shards: Sequence[str]) -> tuple[list[str], dict[str, int]]:
         The paths to read instead, copies in a folder that goes with the process; and how many records each
         corrupt shard lost. Where a record's length is damaged, what follows it in the shard is lost, and counts as one.
     """
-    try:
-        for _ in read_chunks(shards, 512):
-            pass
-    except tf.errors.DataLossError:
-        pass
-    else:
+    cut = {path for path in shards if _cut_record(path) is not None}
+    corrupt = cut.union(_corrupt_among([path for path in shards if path not in cut]))
+    if not corrupt:
         return list(shards), {}
     folder = tempfile.mkdtemp(prefix="yt8m_audio_salvage_")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     readable, lost = [], {}
     for number, path in enumerate(shards):
-        if find_corrupt_record(path) is None:
+        if path not in corrupt:
             readable.append(path)
             continue
         copy = os.path.join(folder, f"{number:06d}.tfrecord")
@@ -193,16 +239,41 @@ def salvage(shards: Sequence[str]) -> tuple[list[str], dict[str, int]]:
     return readable, lost
 
 
+def _corrupt_among(shards: Sequence[str]) -> list[str]:
+    """Returns the corrupt ones of some shards, found by halves."""
+    if not shards or _first_error(read_chunks(shards, 512, mixed=True)) is None:
+        return []
+    if len(shards) == 1:
+        return list(shards)
+    middle = len(shards) // 2
+    return _corrupt_among(shards[:middle]) + _corrupt_among(shards[middle:])
+
+
 def _copy_whole_records(path: str, copy: str) -> int:
     """Copies a shard without its corrupt records, one after another, and returns how many those were."""
     tf.io.gfile.copy(path, copy, overwrite=True)
-    lost = 0
+    whole, lost = b"", 0
     while (number := find_corrupt_record(copy)) is not None:
         starts, _ = record_starts(copy)
-        content = Path(copy).read_bytes()
-        Path(copy).write_bytes(content[: starts[number]] + content[starts[number + 1] :])
+        content, start = Path(copy).read_bytes(), starts[number]
+        end = starts[number + 1] if _length_is_whole(content[start : start + 12]) else len(content)
+        whole += content[:start]
+        Path(copy).write_bytes(content[end:])
         lost += 1
+    Path(copy).write_bytes(whole + Path(copy).read_bytes())
     return lost
+
+
+def _length_is_whole(head: bytes) -> bool:
+    """Whether a record's length matches the checksum behind it, a CRC-32C turned by 15 bits, plus a constant."""
+    crc = 0xFFFFFFFF
+    for byte in head[: LENGTH.size]:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (CASTAGNOLI if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    turned = (crc >> 15 | crc << 17) & 0xFFFFFFFF
+    return struct.pack("<I", (turned + 0xA282EAD8) & 0xFFFFFFFF) == head[8:12]
 
 
 # Writing

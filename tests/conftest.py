@@ -1,0 +1,61 @@
+"""What several test files lean on: real AudioSet records, small shards, and damage to them."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from readers import open_clips, resolve
+from yt8m_audio.config import DataConfig
+from yt8m_audio.records import audioset_record, find_shards, first_record, write_shard
+from yt8m_audio.registry import READERS
+
+
+@pytest.fixture(scope="session")
+def audioset() -> Path:
+    """The folder with AudioSet's features and metadata, from AUDIOSET_DIR or beside the repository."""
+    folder = Path(os.environ.get("AUDIOSET_DIR") or Path(__file__).parents[2] / "shared" / "audioset")
+    if not (folder / "features" / "bal_train").is_dir():
+        pytest.skip(f"no AudioSet records in {folder}: AUDIOSET_DIR names another folder")
+    return folder
+
+
+@pytest.fixture
+def shard(tmp_path):
+    """Writes a shard: `shard(3)` of three clips `00-0`, `00-1`, `00-2` with label and bytes 0, 1, 2; or of records."""
+
+    def write(records: int | list[bytes], name: str = "00.tfrecord") -> str:
+        if isinstance(records, int):
+            stem = name.removesuffix(".tfrecord")
+            frames = [np.full((10, 128), index, np.uint8) for index in range(records)]
+            records = [audioset_record(f"{stem}-{index}", [index], each) for index, each in enumerate(frames)]
+        path = str(tmp_path / name)
+        write_shard(path, records)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def flip_bit():
+    """Turns one bit of the byte at an offset, from the end where it is negative."""
+
+    def flip(path: str, offset: int, bit: int = 0) -> None:
+        content = bytearray(Path(path).read_bytes())
+        content[offset] ^= 1 << bit
+        Path(path).write_bytes(content)
+
+    return flip
+
+
+@pytest.fixture
+def open_shards():
+    """Opens the clips of a glob with the reader and the settings that its first record gives."""
+
+    def opened(pattern, keep=None, **settings):
+        shards, given = find_shards(pattern, "train_data_pattern"), DataConfig(**{"frame_features": True, **settings})
+        data = resolve(given, first_record(shards, given.skip_corrupt_records), shards[0])
+        return open_clips(pattern, "train_data_pattern", READERS.get(data.reader)(data), keep)
+
+    return opened
