@@ -21,8 +21,10 @@ from yt8m_audio import records
 from yt8m_audio.errors import UserError
 
 CHUNK_BYTES = 1 << 20
-SHUFFLE_BYTES = 256 << 20  # all of AudioSet's balanced split, or so much of a larger set
-MAX_SHUFFLED_CLIPS = 1 << 16
+SHUFFLE_BYTES = 64 << 20
+MOST_SHUFFLED_CLIPS = 8192
+MIXED_GROUPS = 8  # not num_readers: the order of a run must not depend on it
+MIXED_CHUNK = 64  # clips from one group before those of the next
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +66,21 @@ class Clips:
         serialized = windows.skip(first_window).enumerate().map(cut).prefetch(1).rebatch(batch_size)
         return self._batches(serialized, batch_size)
 
+    def only(self, keep: Callable[[np.ndarray], np.ndarray]) -> "Clips":
+        """Returns those of the clips that a function of ids, bytes [n] -> bool [n], keeps; every shard is read once.
+
+        Raises:
+            UserError: if it keeps none.
+        """
+        clips = dataclasses.replace(self, keep=keep)
+        try:
+            kept = sum(int(chunk.shape[0]) for chunk in clips._chunks(self.shards, mixed=False))
+        except tf.errors.OpError as error:
+            raise self.explain(error) from error
+        if not kept:
+            raise UserError(f"None of the {self.num_clips:,} clips is in the chosen split.")
+        return dataclasses.replace(clips, num_clips=kept)
+
     def explain(self, error: Exception) -> Exception:
         """Turns an error of reading or parsing into one that names the file and the record, where one is at fault."""
         parse = tf.function(self.reader.parse, input_signature=[tf.TensorSpec([None], tf.string)])
@@ -86,7 +103,7 @@ class Clips:
 
     def _window_size(self) -> int:
         """Clips that are shuffled among themselves, as many as fit in SHUFFLE_BYTES."""
-        return int(np.clip(SHUFFLE_BYTES // self.record_bytes, 256, MAX_SHUFFLED_CLIPS))
+        return int(np.clip(SHUFFLE_BYTES // self.record_bytes, 256, MOST_SHUFFLED_CLIPS))
 
     def _shuffled_windows(self, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
         """One epoch's serialised records: shards in random order, and windows of their records shuffled."""
@@ -101,8 +118,9 @@ class Clips:
 
     def _chunks(self, shards, mixed: bool) -> tf.data.Dataset:
         """Serialised records in vectors, without those that `keep` leaves out."""
-        size = int(np.clip(CHUNK_BYTES // self.record_bytes, 1, 1024))
-        chunks = records.read_chunks(shards, size, parallel=self.reader.data.num_readers, mixed=mixed)
+        size = int(np.clip(CHUNK_BYTES // self.record_bytes, 1, MIXED_CHUNK if mixed else 1024))
+        groups = MIXED_GROUPS if mixed else self.reader.data.num_readers
+        chunks = records.read_chunks(shards, size, groups=groups, mixed=mixed)
         return chunks if self.keep is None else chunks.map(self._kept, num_parallel_calls=2)
 
     def _kept(self, serialized: tf.Tensor) -> tf.Tensor:
@@ -122,9 +140,7 @@ class Clips:
         return serialized.map(parse, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 
-def open_clips(
-    pattern: str, flag: str, reader: Reader, keep: Callable[[np.ndarray], np.ndarray] | None = None
-) -> Clips:
+def open_clips(pattern: str, flag: str, reader: Reader) -> Clips:
     """Finds and counts the clips of a glob, and with --skip_corrupt_records leaves the corrupt ones out.
 
     Raises:
@@ -134,17 +150,9 @@ def open_clips(
     if reader.data.skip_corrupt_records:
         shards, lost = records.salvage(shards)
     num_clips = int(records.count_records(shards).sum()) if shards else 0
-    size = len(records.first_record(shards)) if num_clips else 1
-    clips = Clips(reader, tuple(shards), num_clips, size, keep, lost)
-    if keep is not None:
-        try:
-            kept = sum(int(chunk.shape[0]) for chunk in clips._chunks(shards, mixed=False))
-        except tf.errors.OpError as error:
-            raise clips.explain(error) from error
-        clips = dataclasses.replace(clips, num_clips=kept)
-    if not len(clips):
-        raise UserError(f"--{flag}={pattern} holds no clip{' of the chosen split' if keep else ' that can be read'}.")
-    return clips
+    if not num_clips:
+        raise UserError(f"--{flag}={pattern} holds no clip that can be read.")
+    return Clips(reader, tuple(shards), num_clips, len(records.first_record(shards)), lost=lost)
 
 
 def held_out(percent: int, inside: bool) -> Callable[[np.ndarray], np.ndarray]:

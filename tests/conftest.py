@@ -53,9 +53,9 @@ def flip_bit():
 def open_shards():
     """Opens the clips of a glob with the reader and the settings that its first record gives."""
 
-    def opened(pattern, keep=None, **settings):
+    def opened(pattern, **settings):
         shards, given = find_shards(pattern, "train_data_pattern"), DataConfig(**{"frame_features": True, **settings})
         data = resolve(given, first_record(shards, given.skip_corrupt_records), shards[0])
-        return open_clips(pattern, "train_data_pattern", READERS.get(data.reader)(data), keep)
+        return open_clips(pattern, "train_data_pattern", READERS.get(data.reader)(data))
 
     return opened

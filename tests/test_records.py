@@ -116,9 +116,9 @@ def test_a_shard_cut_between_records_is_a_shorter_shard(shard):
 # Reading
 
 
-@pytest.mark.parametrize(("chunk_size", "parallel"), [(1, 4), (7, 1), (7, 4), (1000, 4)])
-def test_records_come_in_the_order_of_the_shards(many, chunk_size, parallel):
-    chunks = list(records.read_chunks(many, chunk_size, parallel=parallel))
+@pytest.mark.parametrize(("chunk_size", "groups"), [(1, 4), (7, 1), (7, 4), (1000, 4)])
+def test_records_come_in_the_order_of_the_shards(many, chunk_size, groups):
+    chunks = list(records.read_chunks(many, chunk_size, groups=groups))
     assert read(chunks) == plain(many)
     assert max(len(chunk) for chunk in chunks) <= chunk_size
 
@@ -145,8 +145,8 @@ def test_real_records_come_once_each(audioset):
     shards = records.find_shards(f"{audioset}/features/bal_train/*.tfrecord", "f")
     wanted = read(tf.data.TFRecordDataset(shards).batch(512))
     assert len(wanted) == 22160
-    assert bool(read(records.read_chunks(shards, 512, parallel=8)) == wanted), "another order"
-    assert set(read(records.read_chunks(shards, 100, parallel=8, mixed=True))) == set(wanted)
+    assert bool(read(records.read_chunks(shards, 512, groups=8)) == wanted), "another order"
+    assert set(read(records.read_chunks(shards, 100, groups=8, mixed=True))) == set(wanted)
 
 
 def test_the_first_record(shard):

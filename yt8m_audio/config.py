@@ -50,7 +50,7 @@ class DataConfig:
         label_map: CSV with the columns index and display_name. AudioSet's own for 527 classes when empty.
         skip_corrupt_records: Skip and count records that are cut or fail their checksum, rather than stop. Reads
             every shard once before it starts.
-        num_readers: Groups of shards that are read at a time.
+        num_readers: Groups of shards that are read at a time where clips are read in order.
     """
 
     train_data_pattern: str = ""

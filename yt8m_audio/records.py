@@ -28,7 +28,7 @@ FRAMING_BYTES = 16  # 12 before a record (its length and a checksum of it), 4 be
 MAX_SHARDS_PER_GROUP = 64  # so many small shards are opened one after another by one TFRecordDataset
 READ_BUFFER_BYTES = 256 * 1024
 WHOLE_GROUP = 1 << 40
-READ_AHEAD_BYTES = 4 << 20  # a group that is read in order waits whole in memory, and a few times `parallel` do
+READ_AHEAD_BYTES = 4 << 20  # a group that is read in order waits whole in memory, and a few times `groups` do
 CASTAGNOLI = 0x82F63B78  # the polynomial of TFRecord's checksums, CRC-32C
 
 
@@ -100,7 +100,7 @@ def record_starts(path: str) -> tuple[list[int], int]:
 # Reading
 
 
-def read_chunks(shards, chunk_size: int, *, parallel: int = 4, mixed: bool = False) -> tf.data.Dataset:
+def read_chunks(shards, chunk_size: int, *, groups: int = 8, mixed: bool = False) -> tf.data.Dataset:
     """Reads the records of many shards in parallel, in an order that is the same every time.
 
     One dataset a shard would spend its time on opening thousands of small files; a group of them read by one
@@ -109,7 +109,7 @@ def read_chunks(shards, chunk_size: int, *, parallel: int = 4, mixed: bool = Fal
     Args:
         shards: paths; where they are mixed, a string tensor [shards] as well.
         chunk_size: most records in one vector.
-        parallel: groups of shards that are read at a time.
+        groups: groups of shards that are read at a time.
         mixed: whether chunks of these groups alternate (for shuffling), rather than follow the order of the shards.
 
     Returns:
@@ -117,19 +117,19 @@ def read_chunks(shards, chunk_size: int, *, parallel: int = 4, mixed: bool = Fal
     """
     most = MAX_SHARDS_PER_GROUP if mixed else min(MAX_SHARDS_PER_GROUP, READ_AHEAD_BYTES // _typical_size(shards))
     shards = tf.convert_to_tensor(shards, tf.string)
-    wanted = tf.cast(tf.shape(shards)[0], tf.int64) // (4 * parallel)
-    groups = tf.data.Dataset.from_tensor_slices(shards).batch(tf.clip_by_value(wanted, 1, max(most, 1)))
+    wanted = tf.cast(tf.shape(shards)[0], tf.int64) // (4 * groups)
+    grouped = tf.data.Dataset.from_tensor_slices(shards).batch(tf.clip_by_value(wanted, 1, max(most, 1)))
 
     def read_group(paths):
         return tf.data.TFRecordDataset(paths, buffer_size=READ_BUFFER_BYTES).batch(chunk_size)
 
     if most == 0:  # shards too large to wait in memory follow one another
-        return groups.flat_map(read_group).prefetch(2)
-    return groups.interleave(
+        return grouped.flat_map(read_group).prefetch(2)
+    return grouped.interleave(
         read_group,
-        cycle_length=parallel,
+        cycle_length=groups,
         block_length=1 if mixed else WHOLE_GROUP,
-        num_parallel_calls=parallel,
+        num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
 

@@ -51,7 +51,7 @@ def complete(config: Config, given: frozenset[str]) -> Config:
     frame_features = fitting_frame_features(config.data.frame_features, config.model.model, model.level)
     data = dataclasses.replace(config.data, frame_features=frame_features)
     shards = records.find_shards(train_pattern(data), "train_data_pattern")
-    data = readers.resolve(data, records.first_record(shards), shards[0])
+    data = readers.resolve(data, records.first_record(shards, data.skip_corrupt_records), shards[0])
     if not data.train_data_pattern and "batch_size" not in given:
         train = dataclasses.replace(train, batch_size=SAMPLE_BATCH_SIZE)
     if train.base_learning_rate is None:
@@ -110,19 +110,16 @@ def make_model_of(config: Config) -> Callable:
     )
 
 
-def open_clips(data: DataConfig, pattern: str, flag: str, held_out: bool | None = None):
+def open_clips(data: DataConfig, pattern: str, flag: str):
     """Opens the clips of a glob, and says of corrupt records that are left out.
 
     Args:
         data: complete settings.
         pattern: the glob.
         flag: the flag that gave it.
-        held_out: None for all clips; True for those that validation_percent holds out, False for the others.
     """
-    keep = None if held_out is None else readers.held_out(data.validation_percent, held_out)
-    shards = records.find_shards(pattern, flag)
-    readers.resolve(dataclasses.replace(data, reader=""), records.first_record(shards), shards[0])
-    clips = readers.open_clips(pattern, flag, READERS.get(data.reader)(data), keep)
+    clips = readers.open_clips(pattern, flag, READERS.get(data.reader)(data))
+    readers.resolve(dataclasses.replace(data, reader=""), records.first_record(clips.shards), clips.shards[0])
     for path, number in clips.lost.items():
         print(f"warning: {path}: {number} corrupt record{'s' if number > 1 else ''} left out.")
     if clips.lost:
@@ -154,8 +151,8 @@ def open_training_clips(data: DataConfig):
             "--validation_data_pattern and --validation_percent are two ways to validate: give one of them."
         )
     pattern = train_pattern(data)
-    if data.validation_percent:
-        return tuple(open_clips(data, pattern, "train_data_pattern", held_out=side) for side in (False, True))
     train_clips = open_clips(data, pattern, "train_data_pattern")
+    if data.validation_percent:
+        return tuple(train_clips.only(readers.held_out(data.validation_percent, inside)) for inside in (False, True))
     validation = data.validation_data_pattern
     return train_clips, open_clips(data, validation, "validation_data_pattern") if validation else None

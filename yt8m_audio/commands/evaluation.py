@@ -6,6 +6,7 @@ import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
+import readers
 from yt8m_audio.commands import assemble
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation import evaluate
@@ -47,7 +48,9 @@ class Evaluator:
         if asked.held_out and not data.validation_percent:
             raise UserError(f"--held_out: the run in {self.run.path} held nothing out (--validation_percent was 0).")
         pattern = assemble.test_pattern(asked.eval_data_pattern, "eval_data_pattern", data)
-        self.clips = assemble.open_clips(data, pattern, "eval_data_pattern", held_out=True if asked.held_out else None)
+        self.clips = assemble.open_clips(data, pattern, "eval_data_pattern")
+        if asked.held_out:
+            self.clips = self.clips.only(readers.held_out(data.validation_percent, inside=True))
         self.batches = self.clips.in_order(asked.batch_size)
         self.loss = LOSSES.get(self.config.train.label_loss)()
         self.line = ProgressLine()

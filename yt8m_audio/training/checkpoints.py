@@ -22,7 +22,7 @@ from yt8m_audio.run_directory import write_json, written_beside
 
 PATTERN = re.compile(r"step-(\d+)\.npz")
 STATE = "state.json"
-DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+DAMAGED = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile)  # whichever byte is wrong
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Checkpoints:
             return steps[-1]
         if which == "best":
             return self.best_step()
-        if not which.isdigit() or int(which) not in steps:
+        if not which.isdecimal() or int(which) not in steps:
             raise UserError(f"--checkpoint={which}: {self.folder} holds best, last, {', '.join(map(str, steps))}.")
         return int(which)
 
@@ -117,12 +117,20 @@ class Checkpoints:
         return state
 
     def restore_newest(self, variables: Sequence, warn) -> dict | None:
-        """Restores the newest whole checkpoint; a damaged one is passed over, and told to `warn`."""
-        for step in reversed(self.steps()):
+        """Restores the newest whole checkpoint; a damaged one is passed over, and told to `warn`.
+
+        Returns:
+            Its state; None where there is no checkpoint.
+
+        Raises:
+            UserError: if none is whole, or it is of other variables.
+        """
+        steps = self.steps()
+        for step in reversed(steps):
             try:
                 return self.restore(step, variables)
             except UserError as error:
-                if not isinstance(error.__cause__, DAMAGED):
+                if step == steps[0] or not isinstance(error.__cause__, DAMAGED):
                     raise
                 warn(f"{error} The one before is taken.")
         return None
@@ -138,11 +146,18 @@ def _key(number: int, variable) -> str:
     return f"{number:05d} {getattr(variable, 'path', variable.name)}"
 
 
+def _role(key: str) -> str:
+    """The last word of a variable's name, such as kernel or momentum; numbers in names differ between processes."""
+    return re.split("[/_ ]", key)[-1]
+
+
 def _fit(path: Path, keys: list[str], arrays: list[np.ndarray], variables: Sequence) -> None:
-    """Raises a UserError unless the arrays have the variables' shapes."""
+    """Raises a UserError unless the arrays have the variables' shapes and roles."""
     if len(arrays) != len(variables):
         raise UserError(f"{path} holds {len(arrays)} variables, the model has {len(variables)}: it is another model's.")
-    for key, array, variable in zip(keys, arrays, variables, strict=True):
-        if array.shape != tuple(variable.shape):
-            found, wanted = array.shape, tuple(variable.shape)
-            raise UserError(f"{path}: {key} has shape {found}, the model's has {wanted}: it is another model's.")
+    for number, (key, array, variable) in enumerate(zip(keys, arrays, variables, strict=True)):
+        wanted, shape = _key(number, variable), tuple(variable.shape)
+        if array.shape != shape or _role(key) != _role(wanted):
+            raise UserError(
+                f"{path} is another model's or optimizer's: it holds {key} {array.shape} in place of {wanted} {shape}."
+            )
