@@ -35,6 +35,12 @@ class ClipModel(keras.Model):
     recommended_input_normalization = "batch"
     recommended_learning_rate = 0.001
 
+    def __new__(cls, **arguments):
+        """Remembers the arguments, of which each class on the way down to here takes some, for `get_config`."""
+        model = super().__new__(cls)
+        vars(model)["arguments"] = arguments  # not as an attribute of a layer, whose dicts Keras would track
+        return model
+
     def __init__(self, *, num_classes, feature_sizes, input_normalization: str | None = None, **kwargs):
         super().__init__(**kwargs)
         self.num_classes = num_classes
@@ -45,6 +51,9 @@ class ClipModel(keras.Model):
             raise UserError(f"--input_normalization={input_normalization} is none of {known}.")
         if self.input_normalization == "batch":
             self.input_batch_norm = MaskedBatchNormalization(name="input_batch_norm")
+
+    def get_config(self):
+        return {**self.arguments, **super().get_config()}
 
     def normalize(self, features, mask, training):
         """Normalises features [..., D] where mask [...] is true."""

@@ -59,18 +59,22 @@ class DbofModel(ClassifierOnTop):
         self.activation = keras.activations.get(dbof_activation)
         self.clusters = keras.layers.Dense(dbof_cluster_size, use_bias=not dbof_add_batch_norm, name="clusters")
         self.hidden = keras.layers.Dense(dbof_hidden_size, use_bias=not dbof_add_batch_norm, name="hidden")
-        names = ("frames_norm", "clusters_norm", "hidden_norm") if dbof_add_batch_norm else ()
-        self.norms = {name: MaskedBatchNormalization(name=name) for name in names}
+        self.norms = {}
+        if dbof_add_batch_norm:
+            self.norms = {name: MaskedBatchNormalization(name=name) for name in ("frames", "clusters", "hidden")}
+            # What the hidden layer's normalisation takes away again is taken away before it: the pool is far from 0,
+            # so that the mean behind the layer moves with its weights faster than a moving average follows.
+            self.norms["pool"] = MaskedBatchNormalization(center_only=True, name="pool")
         self.random = keras.random.SeedGenerator()
 
     def summarize(self, frames, mask, training):
         if training and frames.shape[1] > self.iterations:
             frames, mask = self.sample(frames, mask)  # [B, iterations, D]
-        frames = self.norm("frames_norm", frames, mask, training)
-        clusters = self.norm("clusters_norm", self.clusters(frames), mask, training)  # [B, T, K]
-        pooled = self.pool(self.activation(clusters), mask)  # [B, K]
+        frames = self.norm("frames", frames, mask, training)
+        clusters = self.norm("clusters", self.clusters(frames), mask, training)  # [B, T, K]
         real = ops.any(mask, axis=1)  # [B]
-        hidden = self.norm("hidden_norm", self.hidden(pooled), real, training)
+        pooled = self.norm("pool", self.pool(self.activation(clusters), mask), real, training)  # [B, K]
+        hidden = self.norm("hidden", self.hidden(pooled), real, training)
         return self.activation(hidden)  # [B, H]
 
     def norm(self, name, values, mask, training):

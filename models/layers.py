@@ -18,9 +18,9 @@ def dequantize(features, dtype="float32"):
 
     The starter's formula, which pairs with a quantiser that truncates: x · 4/255 + 4/512 - 2.
     """
-    values = ops.cast(features, dtype)
-    is_bytes = keras.backend.standardize_dtype(features.dtype) == "uint8"
-    return values * (4 / 255) + (4 / 512 - 2) if is_bytes else values
+    if keras.backend.standardize_dtype(features.dtype) == "uint8":  # in float32: bfloat16 would lose a whole step
+        features = ops.cast(features, "float32") * (4 / 255) + (4 / 512 - 2)
+    return ops.cast(features, dtype)
 
 
 def frame_mask(num_frames, max_frames):
@@ -58,6 +58,7 @@ def mix_logits(logits, log_weights, axis=1):
     Returns:
         log p - log(1 - p), without `axis`.
     """
+    logits, log_weights = ops.cast(logits, "float32"), ops.cast(log_weights, "float32")  # a small difference below
     yes = ops.logsumexp(log_weights + ops.log_sigmoid(logits), axis=axis)
     no = ops.logsumexp(log_weights + ops.log_sigmoid(-logits), axis=axis)
     return yes - no
@@ -73,21 +74,24 @@ class MaskedBatchNormalization(keras.layers.Layer):
     Args:
         momentum: largest momentum of the moving averages.
         epsilon: added to the variance.
+        center_only: whether to subtract the mean and do nothing more.
     """
 
-    def __init__(self, momentum=0.99, epsilon=1e-3, **kwargs):
+    def __init__(self, momentum=0.9, epsilon=1e-3, center_only=False, **kwargs):
         super().__init__(**kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
+        self.center_only = center_only
         self.supports_masking = True
 
     def build(self, input_shape, **_):
-        shape = (input_shape[-1],)
-        self.gamma = self.add_weight(shape=shape, initializer="ones", name="gamma")
-        self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta")
-        self.moving_mean = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="moving_mean")
-        self.moving_variance = self.add_weight(shape=shape, initializer="ones", trainable=False, name="moving_variance")
-        self.updates = self.add_weight(shape=(), initializer="zeros", trainable=False, name="updates")
+        size = input_shape[-1:]
+        if not self.center_only:
+            self.gamma = self._float32("gamma", size, "ones", trainable=True)
+            self.beta = self._float32("beta", size, "zeros", trainable=True)
+        self.moving_mean = self._float32("moving_mean", size, "zeros")
+        self.moving_variance = self._float32("moving_variance", size, "ones")
+        self.updates = self._float32("updates", (), "zeros")
 
     def call(self, inputs, mask, training=False):
         """Normalises inputs [..., D] by the statistics of those where mask [...] is true."""
@@ -95,6 +99,8 @@ class MaskedBatchNormalization(keras.layers.Layer):
         if training:
             mean, variance = self._batch_statistics(ops.cast(inputs, "float32"), mask)
             self._follow(mean, variance)
+        if self.center_only:
+            return inputs - ops.cast(mean, inputs.dtype)
         scale = self.gamma * ops.rsqrt(variance + self.epsilon)
         shift = self.beta - mean * scale
         return inputs * ops.cast(scale, inputs.dtype) + ops.cast(shift, inputs.dtype)
@@ -117,5 +123,12 @@ class MaskedBatchNormalization(keras.layers.Layer):
             average.assign(average * momentum + ops.stop_gradient(value) * (1 - momentum))
         self.updates.assign(self.updates + 1)
 
+    def _float32(self, name, shape, initializer, trainable=False):
+        """A weight that is not rounded to bfloat16 under mixed precision, where averages would stop to move."""
+        return self.add_weight(
+            name=name, shape=shape, initializer=initializer, trainable=trainable, dtype="float32", autocast=False
+        )
+
     def get_config(self):
-        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
+        own = {"momentum": self.momentum, "epsilon": self.epsilon, "center_only": self.center_only}
+        return {**super().get_config(), **own}

@@ -64,13 +64,13 @@ class AudioSetFrameReader(Reader):
         context, lists, lengths = tf.io.parse_sequence_example(
             serialized, CONTEXT, {name: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)}
         )
-        strings = lists[name][:, :max_frames]  # [B, ≤ T]
-        strings = tf.pad(strings, [[0, 0], [0, max_frames - tf.shape(strings)[1]]])  # [B, T], short clips end in ""
-        strings = tf.ensure_shape(strings, [None, max_frames])
+        strings = lists[name]  # [B, longest], short clips end in ""
+        real = tf.sequence_mask(lengths[name], tf.shape(strings)[1], tf.int32)
+        fits = tf.reduce_all(tf.strings.length(strings) == size * real)
+        with tf.control_dependencies([tf.debugging.Assert(fits, ["feature size"])]):
+            frames = tf.io.decode_raw(strings, tf.uint8, fixed_length=size)  # [B, longest, D]
+        frames = cut_or_padded(frames, max_frames)  # [B, T, D]
         num_frames = tf.minimum(tf.cast(lengths[name], tf.int32), max_frames)  # [B]
-        fits = tf.strings.length(strings) == size * tf.sequence_mask(num_frames, max_frames, tf.int32)
-        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(fits), ["feature size"])]):
-            frames = tf.io.decode_raw(strings, tf.uint8, fixed_length=size)  # [B, T, D]
         return {
             "video_id": context["video_id"],
             "features": frames if self.data.frame_features else mean_over_frames(frames, num_frames),
@@ -94,6 +94,13 @@ class AudioSetFrameReader(Reader):
         if sizes in ([], self.data.sizes):
             return ""
         return f"{self.data.feature_names} holds {sizes} bytes a frame, but --feature_sizes={self.data.feature_sizes}"
+
+
+def cut_or_padded(frames: tf.Tensor, max_frames: int) -> tf.Tensor:
+    """Makes frames [B, any, D] to [B, max_frames, D], with zeros where there are too few."""
+    missing = tf.maximum(max_frames - tf.shape(frames)[1], 0)
+    frames = tf.pad(frames[:, :max_frames], [[0, 0], [0, missing], [0, 0]])
+    return tf.ensure_shape(frames, [None, max_frames, frames.shape[2]])
 
 
 def label_beyond(record: tf.train.SequenceExample, num_classes: int) -> str:

@@ -1,0 +1,244 @@
+"""Layers and functions of models/layers.py against NumPy."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.layers import (
+    MaskedBatchNormalization,
+    dequantize,
+    frame_mask,
+    l2_normalize,
+    masked_max,
+    masked_mean,
+    mix_logits,
+)
+
+FRAMES = np.array([[[1.0, -5.0], [3.0, -7.0], [100.0, 100.0]], [[9.0, 9.0], [9.0, 9.0], [9.0, 9.0]]], "float32")
+MASK = np.array([[True, True, False], [False, False, False]])
+
+
+@pytest.mark.parametrize(("byte", "value"), [(0, -1.9921875), (128, 0.0156556), (255, 2.0078125)])
+def test_dequantize(byte, value):
+    assert float(dequantize(tf.constant(byte, tf.uint8))) == pytest.approx(value, abs=1e-6)
+
+
+def test_dequantize_lets_floats_pass():
+    np.testing.assert_array_equal(dequantize(tf.constant([0.0, 128.0])), [0.0, 128.0])
+
+
+def test_dequantize_keeps_bytes_apart_in_bfloat16():
+    every_byte = tf.range(256)
+    exact = np.arange(256) * 4 / 255 + 4 / 512 - 2
+    rounded = tf.cast(dequantize(tf.cast(every_byte, tf.uint8), "bfloat16"), tf.float32)
+    np.testing.assert_allclose(rounded, exact, rtol=2**-8)
+
+
+def test_frame_mask():
+    np.testing.assert_array_equal(
+        frame_mask(tf.constant([2, 0, 3, 9]), 3), [[1, 1, 0], [0, 0, 0], [1, 1, 1], [1, 1, 1]]
+    )
+
+
+def test_l2_normalize():
+    found = l2_normalize(tf.constant([[3.0, 4.0], [0.0, 0.0], [-200.0, 0.0]]))
+    np.testing.assert_allclose(found, [[0.6, 0.8], [0.0, 0.0], [-1.0, 0.0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("pool", "expected"), [(masked_mean, [2.0, -6.0]), (masked_max, [3.0, -5.0])])
+def test_pooling_over_real_frames(pool, expected):
+    np.testing.assert_allclose(pool(tf.constant(FRAMES), tf.constant(MASK)), [expected, [0.0, 0.0]])
+
+
+def test_a_frame_that_does_not_count_has_no_vote():
+    votes = tf.constant([[[4.0], [-4.0]]])  # two frames disagree about one class
+    weights = tf.math.log([[[1.0], [1e-30]]])
+    np.testing.assert_allclose(mix_logits(votes, weights), [[4.0]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_mixture_is_that_of_probabilities(axis):
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(3, 3, 3))
+    weights = random.dirichlet(np.ones(3), (3, 3))
+    weights = np.moveaxis(weights, -1, axis)
+    p = (weights / (1 + np.exp(-logits))).sum(axis)
+    found = mix_logits(tf.constant(logits, tf.float32), tf.constant(np.log(weights), tf.float32), axis)
+    np.testing.assert_allclose(found, np.log(p / (1 - p)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("logits", "expected"),
+    [
+        ([80, 80], 80),
+        ([-80, -80], -80),
+        ([80, -80], 0),
+        ([80, 0], np.log(3)),
+        ([300, 90], 90 + np.log(2)),
+        ([-200, -200], -200),
+    ],
+)
+def test_mixture_of_extreme_logits(logits, expected):
+    even = tf.fill([1, 2], np.float32(np.log(0.5)))
+    np.testing.assert_allclose(mix_logits(tf.constant([logits], tf.float32), even), [expected], rtol=1e-6, atol=1e-6)
+
+
+def test_mixture_is_added_up_in_float32():
+    logits, even = tf.constant([[-3.0, -5.0]], tf.bfloat16), tf.math.log(tf.constant([[0.5, 0.5]], tf.bfloat16))
+    p = 0.5 / (1 + np.exp(3)) + 0.5 / (1 + np.exp(5))
+    np.testing.assert_allclose(mix_logits(logits, even), [np.log(p / (1 - p))], atol=2e-3)  # bfloat16's step is 0.016
+
+
+def test_mixture_of_extreme_logits_has_a_gradient():
+    logits, even = tf.Variable([[80.0, -80.0], [-1e9, 0.0]]), tf.fill([2, 2], np.float32(np.log(0.5)))
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(mix_logits(logits, even))
+    assert np.isfinite(tape.gradient(total, logits)).all()
+
+
+def normalized(layer, inputs, mask, training):
+    return layer(tf.constant(inputs), mask=tf.constant(mask), training=training).numpy()
+
+
+def rows_and_mask():
+    random = np.random.default_rng(1)
+    inputs = random.normal(3, 2, (4, 5, 3)).astype("float32")
+    mask = np.arange(5) < np.array([5, 2, 0, 3])[:, None]
+    return np.where(mask[:, :, None], inputs, np.float32(1000)), mask
+
+
+def test_batch_normalization_over_real_rows_alone():
+    inputs, mask = rows_and_mask()
+    layer = MaskedBatchNormalization(epsilon=0.01)
+    layer.build(inputs.shape)
+    layer.gamma.assign([1.0, 2.0, 3.0])
+    layer.beta.assign([0.0, 5.0, -5.0])
+    real = inputs[mask]
+    expected = (real - real.mean(0)) / np.sqrt(real.var(0) + 0.01) * [1, 2, 3] + [0, 5, -5]
+    np.testing.assert_allclose(normalized(layer, inputs, mask, training=True)[mask], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_centring_alone():
+    inputs, mask = rows_and_mask()
+    layer, real = MaskedBatchNormalization(center_only=True), inputs[mask]
+    centred = normalized(layer, inputs, mask, training=True)[mask]
+    np.testing.assert_allclose(centred, real - real.mean(0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        normalized(layer, inputs, mask, training=False)[mask], real - 0.9 * real.mean(0), rtol=1e-4, atol=1e-5
+    )
+    assert layer.trainable_variables == []
+
+
+def test_gradients_go_through_the_statistics():
+    inputs = tf.Variable([[1.0, 2.0], [3.0, 5.0], [4.0, -1.0]])
+    layer = MaskedBatchNormalization()
+    with tf.GradientTape() as tape:
+        out = tf.reduce_sum(layer(inputs, mask=tf.constant([True, True, True]), training=True) ** 2)
+    assert np.abs(tape.gradient(out, inputs)).max() < 1e-2  # the sum of squares hardly depends on the inputs
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_moving_averages_start_fast(steps):
+    inputs, mask = rows_and_mask()
+    layer, mean, variance = MaskedBatchNormalization(), np.zeros(3), np.ones(3)
+    for step in range(steps):
+        normalized(layer, inputs + step, mask, training=True)
+        momentum, real = (1 + step) / (10 + step), inputs[mask] + step
+        mean, variance = (
+            old * momentum + new * (1 - momentum) for old, new in ((mean, real.mean(0)), (variance, real.var(0)))
+        )
+    np.testing.assert_allclose(layer.moving_mean, mean, rtol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance, variance, rtol=1e-4)
+    expected = (inputs[mask] - mean) / np.sqrt(variance + 1e-3)
+    np.testing.assert_allclose(normalized(layer, inputs, mask, training=False)[mask], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_momentum_has_a_limit():
+    inputs, mask = rows_and_mask()
+    layer = MaskedBatchNormalization(momentum=0.9)
+    layer.build(inputs.shape)
+    layer.updates.assign(1_000_000)
+    normalized(layer, inputs, mask, training=True)
+    np.testing.assert_allclose(layer.moving_mean, 0.1 * inputs[mask].mean(0), rtol=1e-4)
+
+
+def test_a_batch_without_real_rows_changes_no_average():
+    inputs, mask = rows_and_mask()
+    layer = MaskedBatchNormalization()
+    normalized(layer, inputs, mask, training=True)
+    before = np.array(layer.moving_mean), np.array(layer.moving_variance)
+    nothing = normalized(layer, inputs, np.zeros_like(mask), training=True)
+    np.testing.assert_allclose((layer.moving_mean, layer.moving_variance), before, rtol=1e-6)
+    np.testing.assert_allclose(nothing, normalized(layer, inputs, mask, training=False), rtol=1e-5)
+
+
+def test_averages_stay_exact_under_mixed_precision():
+    layer = MaskedBatchNormalization(dtype="mixed_bfloat16")
+    inputs, mask = np.full((2, 1), 2.0, "float32"), np.array([True, True])
+    for _ in range(300):
+        normalized(layer, inputs, mask, training=True)
+    assert float(layer.updates) == 300
+    np.testing.assert_allclose(layer.moving_mean, [2.0], rtol=1e-4)
+
+
+def test_batch_normalization_is_saved_with_its_settings():
+    layer = MaskedBatchNormalization(momentum=0.5, epsilon=0.1, center_only=True, name="norm")
+    restored = keras.layers.deserialize(keras.layers.serialize(layer))
+    assert (restored.momentum, restored.epsilon, restored.center_only, restored.name) == (0.5, 0.1, True, "norm")
+
+
+TWO_REPLICAS = """
+    import numpy as np, tensorflow as tf
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    from models.layers import MaskedBatchNormalization
+
+    inputs = np.random.default_rng(0).normal(3, 2, (6, 3)).astype("float32")
+    mask = np.array([True, True, True, True, False, False])  # three real rows on one replica, one on the other
+
+    def step(layer, inputs, mask):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = layer(inputs, mask=mask, training=True)
+            total = tf.reduce_sum(tf.where(mask[:, None], outputs ** 3, 0.0))
+        return outputs, tape.gradient(total, inputs)
+
+    alone = MaskedBatchNormalization()
+    expected = step(alone, tf.constant(inputs), tf.constant(mask))
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        both = MaskedBatchNormalization()
+        both.build((None, 3))
+
+    def part(context):
+        rows = slice(3 * context.replica_id_in_sync_group, 3 * context.replica_id_in_sync_group + 3)
+        return tf.constant(inputs[rows]), tf.constant(mask[rows])
+
+    parts = [strategy.experimental_distribute_values_from_function(lambda context: part(context)[i]) for i in (0, 1)]
+    found = tf.function(lambda a, b: strategy.run(step, (both, a, b)))(*parts)
+    for value, want in zip(found, expected):
+        value = np.concatenate(strategy.experimental_local_results(value))
+        np.testing.assert_allclose(value, want, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(both.moving_mean, alone.moving_mean, rtol=1e-6)
+    np.testing.assert_allclose(both.moving_variance, alone.moving_variance, rtol=1e-5)
+    assert strategy.num_replicas_in_sync == 2 and not np.allclose(inputs[:4].mean(0), inputs[:3].mean(0), rtol=1e-2)
+    print("equal")
+"""
+
+
+def test_two_replicas_normalize_as_one():
+    """In a process of its own: TensorFlow's devices cannot be split once they are used."""
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(TWO_REPLICAS)],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout.endswith("equal\n"), run.stderr[-2000:]
