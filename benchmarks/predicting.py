@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measure import Result, alternately
-from benchmarks.reading import BATCH_SIZE, count, opened
+from benchmarks.reading import BATCH_SIZE, opened, read
 from benchmarks.training import NUM_CLASSES
 from yt8m_audio.evaluation import evaluate
 from yt8m_audio.evaluation.scoring import score, scoring_function
@@ -24,8 +24,10 @@ def results(pattern: str) -> list[Result]:
     score_batch = scoring_function(model, LOSSES.get("CrossEntropyLoss")())
     predict = predictor(model, top_k=20)
 
+    records = read_chunks(clips.shards, 1024).rebatch(BATCH_SIZE)
+
     def raw():
-        return count(read_chunks(clips.shards, 1024).rebatch(BATCH_SIZE))
+        return read(records, len(clips))
 
     def evaluating():
         scores = score(score_batch, batches, len(clips), NUM_CLASSES)

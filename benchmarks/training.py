@@ -55,7 +55,7 @@ def forward_flops(model: keras.Model, num_frames: int) -> float:
     weights = {True: 0, False: 0}
     for variable in model.trainable_variables:
         if len(variable.shape) == 2:
-            weights["lstm" in variable.path] += int(np.prod(variable.shape))
+            weights["lstm_cell" in variable.path] += int(np.prod(variable.shape))
     return 2.0 * (num_frames * weights[True] + weights[False])
 
 

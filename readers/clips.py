@@ -52,7 +52,7 @@ class Clips:
 
     def in_order(self, batch_size: int) -> tf.data.Dataset:
         """Gives every clip once, in the order of the shards; the last batch is filled up with rows of weight 0."""
-        return filled_up(self._parsed(self.shards, mixed=False).rebatch(batch_size), batch_size)
+        return self._batches(self._chunks(self.shards, mixed=False), batch_size)
 
     def shuffled(self, batch_size: int, epochs: int, seed: int, start_step: int = 0) -> tf.data.Dataset:
         """Gives every clip once an epoch, in another order each epoch, from batch `start_step` on."""
@@ -60,12 +60,11 @@ class Clips:
         first_window, skipped = divmod(skipped, self._window_size())
         windows = tf.data.Dataset.range(first_epoch, epochs).flat_map(lambda epoch: self._shuffled_windows(seed, epoch))
 
-        def cut(number, window):
-            start = tf.where(number == 0, tf.constant(skipped, tf.int64), 0)
-            return {key: value[start:] for key, value in window.items()}
+        def cut(number, serialized):
+            return tf.cond(number == 0, lambda: serialized[skipped:], lambda: serialized)
 
-        windows = windows.skip(first_window).enumerate().map(cut).prefetch(1)
-        return filled_up(windows.rebatch(batch_size), batch_size)
+        windows = windows.skip(first_window).enumerate().map(cut) if skipped else windows.skip(first_window)
+        return self._batches(windows.prefetch(1), batch_size)
 
     def only(self, keep: Callable[[np.ndarray], np.ndarray]) -> "Clips":
         """Returns those of the clips that a function of ids, bytes [n] -> bool [n], keeps; every shard is read once.
@@ -107,21 +106,15 @@ class Clips:
         return int(np.clip(SHUFFLE_BYTES // self.record_bytes, 256, MOST_SHUFFLED_CLIPS))
 
     def _shuffled_windows(self, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
-        """One epoch's clips: shards in random order, and windows of their clips shuffled."""
+        """One epoch's serialised records: shards in random order, and windows of their records shuffled."""
         epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
         shards = tf.random.experimental.stateless_shuffle(tf.constant(self.shards), epoch_seed)
 
-        def shuffle(number, window):
+        def shuffle(number, serialized):
             window_seed = tf.random.experimental.stateless_fold_in(epoch_seed, number)
-            order = tf.range(tf.shape(window["video_id"])[0])
-            order = tf.random.experimental.stateless_shuffle(order, window_seed)
-            return {key: tf.gather(value, order) for key, value in window.items()}
+            return tf.random.experimental.stateless_shuffle(serialized, window_seed)
 
-        return self._parsed(shards, mixed=True).rebatch(self._window_size()).enumerate().map(shuffle)
-
-    def _parsed(self, shards, mixed: bool) -> tf.data.Dataset:
-        """Clips in batches of any size: parsed first, as arrays are shuffled and cut faster than records."""
-        return self._chunks(shards, mixed).map(self.reader.parse, num_parallel_calls=2, deterministic=True)
+        return self._chunks(shards, mixed=True).rebatch(self._window_size()).enumerate().map(shuffle)
 
     def _chunks(self, shards, mixed: bool) -> tf.data.Dataset:
         """Serialised records in vectors, without those that `keep` leaves out."""
@@ -134,24 +127,17 @@ class Clips:
         keep = tf.numpy_function(self.keep, [self.reader.video_ids(serialized)], tf.bool, stateful=False)
         return tf.boolean_mask(serialized, tf.ensure_shape(keep, [None]))
 
+    def _batches(self, serialized: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+        """Parses records, in vectors of any size, to batches of exactly `batch_size` clips."""
 
-def filled_up(batches: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
-    """Adds example_weights to batches of at most `batch_size` clips, and fills them up to exactly that many."""
+        def parse(records):
+            real = tf.shape(records)[0]
+            filled = tf.pad(records, [[0, batch_size - real]])  # an empty string parses as a clip without anything
+            batch = self.reader.parse(filled)
+            batch["example_weights"] = tf.sequence_mask(real, batch_size, tf.float32)
+            return {key: tf.ensure_shape(value, [batch_size, *value.shape[1:]]) for key, value in batch.items()}
 
-    def fill(batch):
-        real = tf.shape(batch["video_id"])[0]
-
-        def padded():
-            missing = batch_size - real
-            return {
-                key: tf.pad(value, [[0, missing]] + [[0, 0]] * (value.shape.rank - 1)) for key, value in batch.items()
-            }
-
-        batch = tf.cond(real == batch_size, lambda: dict(batch), padded)
-        batch["example_weights"] = tf.sequence_mask(real, batch_size, tf.float32)
-        return {key: tf.ensure_shape(value, [batch_size, *value.shape[1:]]) for key, value in batch.items()}
-
-    return batches.map(fill, num_parallel_calls=2, deterministic=True).prefetch(4)
+        return serialized.rebatch(batch_size).map(parse, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 
 def open_clips(pattern: str, flag: str, reader: Reader) -> Clips:

@@ -129,7 +129,7 @@ def read_chunks(shards, chunk_size: int, *, groups: int = 8, mixed: bool = False
         read_group,
         cycle_length=groups,
         block_length=1 if mixed else WHOLE_GROUP,
-        num_parallel_calls=tf.data.AUTOTUNE,
+        num_parallel_calls=groups,
         deterministic=True,
     )
 
