@@ -16,7 +16,7 @@ def main(argv) -> int:
     from yt8m_audio.commands import assemble, training_report
     from yt8m_audio.training.loop import train
 
-    config = assemble.complete(request.config, request.given)
+    config = assemble.complete(request)
     train_clips, validation_clips = assemble.open_training_clips(config.data)
     training_report.begin(request, config, train_clips, validation_clips)
     summary = train(config, assemble.make_model_of(config), train_clips, validation_clips, request.run)

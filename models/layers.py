@@ -120,7 +120,7 @@ class MaskedBatchNormalization(keras.layers.Layer):
         """Moves the moving averages towards a batch's statistics."""
         momentum = ops.minimum(self.momentum, (1 + self.updates) / (10 + self.updates))
         for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            average.assign(average * momentum + ops.stop_gradient(value) * (1 - momentum))
+            average.assign(average * momentum + value * (1 - momentum))
         self.updates.assign(self.updates + 1)
 
     def _float32(self, name, shape, initializer, trainable=False):

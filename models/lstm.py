@@ -4,6 +4,7 @@ The last output of the top layer, where each clip's own frames end, goes to a vi
 """
 
 import keras
+from keras import ops
 
 from models.base import ClassifierOnTop
 from yt8m_audio.registry import register_model
@@ -26,7 +27,10 @@ class LstmModel(ClassifierOnTop):
         ]
 
     def summarize(self, frames, mask, training):
+        real = ops.any(mask, axis=1)[:, None]  # [B, 1]
+        # cuDNN takes no clip without frames: such a one is given its first frame, which is 0, and no output.
+        mask = ops.logical_or(mask, ops.arange(mask.shape[1])[None, :] == 0)
         hidden = frames
         for layer in self.layers_of_cells:
             hidden = layer(hidden, mask=mask, training=training)  # [B, T, H], the last one [B, H]
-        return hidden
+        return ops.where(real, hidden, ops.zeros_like(hidden))

@@ -9,7 +9,6 @@ import dataclasses
 import tensorflow as tf
 
 from readers.reader import Reader, found_keys
-from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.labels import AUDIOSET_CLASSES
 from yt8m_audio.registry import register_reader
@@ -35,7 +34,7 @@ class AudioSetFrameReader(Reader):
         return FEATURE in record.feature_lists.feature_list
 
     @staticmethod
-    def complete(data: DataConfig, record: tf.train.SequenceExample) -> DataConfig:
+    def complete(data, record, more):
         name = data.feature_names or FEATURE
         lists = record.feature_lists.feature_list
         if name not in lists:
@@ -51,12 +50,13 @@ class AudioSetFrameReader(Reader):
         beyond = label_beyond(record, num_classes)
         if beyond:
             raise UserError(f"--num_classes={num_classes} does not fit: {beyond}.")
+        longest = max(len(each.feature_lists.feature_list[name].feature) for each in (record, *more))
         return dataclasses.replace(
             data,
             feature_names=name,
             feature_sizes=str(found or given or 128),
             num_classes=num_classes,
-            max_frames=data.max_frames or (RELEASED_FRAMES if len(frames) <= RELEASED_FRAMES else LONG_CLIP_FRAMES),
+            max_frames=data.max_frames or (RELEASED_FRAMES if longest <= RELEASED_FRAMES else LONG_CLIP_FRAMES),
         )
 
     def parse(self, serialized):

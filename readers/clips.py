@@ -9,9 +9,10 @@ Batch k of a training run is a function of (seed, k): each epoch is shuffled wit
 one another without a short batch between them, and a resumed run skips to its place in its epoch.
 """
 
+import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +21,12 @@ from readers.reader import Reader
 from yt8m_audio import records
 from yt8m_audio.errors import UserError
 
+READING_ERRORS = (
+    tf.errors.DataLossError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+    tf.errors.PermissionDeniedError,
+)
 CHUNK_BYTES = 1 << 20
 SHUFFLE_BYTES = 64 << 20
 MOST_SHUFFLED_CLIPS = 8192
@@ -73,13 +80,19 @@ class Clips:
             UserError: if it keeps none.
         """
         clips = dataclasses.replace(self, keep=keep)
-        try:
+        with self.errors_explained():
             kept = sum(int(chunk.shape[0]) for chunk in clips._chunks(self.shards, mixed=False))
-        except tf.errors.OpError as error:
-            raise self.explain(error) from error
         if not kept:
             raise UserError(f"None of the {self.num_clips:,} clips is in the chosen split.")
         return dataclasses.replace(clips, num_clips=kept)
+
+    @contextlib.contextmanager
+    def errors_explained(self) -> Iterator[None]:
+        """Turns what goes wrong in reading and parsing, while the clips are consumed, into what `explain` says."""
+        try:
+            yield
+        except READING_ERRORS as error:
+            raise self.explain(error) from error
 
     def explain(self, error: Exception) -> Exception:
         """Turns an error of reading or parsing into one that names the file and the record, where one is at fault."""

@@ -1,6 +1,7 @@
 """What every reader is: a parser of serialised records, in batches, and what the first record tells of a family."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -25,8 +26,12 @@ class Reader:
         raise NotImplementedError
 
     @staticmethod
-    def complete(data: DataConfig, record: tf.train.SequenceExample) -> DataConfig:
-        """Fills in what was not given from a record, and raises a UserError about what was given and does not fit."""
+    def complete(data: DataConfig, record: tf.train.SequenceExample, more: Sequence) -> DataConfig:
+        """Fills in what was not given, from a record and more behind it.
+
+        Raises:
+            UserError: if what was given does not fit the record.
+        """
         raise NotImplementedError
 
     def parse(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -42,13 +47,14 @@ class Reader:
         raise NotImplementedError
 
 
-def resolve(data: DataConfig, serialized: bytes, path: str) -> DataConfig:
+def resolve(data: DataConfig, serialized: bytes, path: str, more: Sequence[bytes] = ()) -> DataConfig:
     """Completes the settings from the first record of the data set.
 
     Args:
         data: the settings given.
         serialized: the record.
         path: its file, for errors.
+        more: records behind it, which tell how long clips are.
 
     Raises:
         UserError: if no reader knows the record, or a setting does not fit it.
@@ -61,7 +67,8 @@ def resolve(data: DataConfig, serialized: bytes, path: str) -> DataConfig:
     if reader is None:
         raise UserError(f"The first record of {path} is of no known family: {found_keys(record)}.")
     try:
-        return dataclasses.replace(reader.complete(data, record), reader=reader.__name__)
+        completed = reader.complete(data, record, [_as_sequence_example(each) for each in more])
+        return dataclasses.replace(completed, reader=reader.__name__)
     except UserError as error:
         raise UserError(f"{error} (First record of {path}.)") from None
 

@@ -166,7 +166,7 @@ def test_checkpoint_into_a_second_instance(name, tmp_path):
     first, second = made_and_moved(name, seed=1), made_and_moved(name, seed=2)
     assert np.abs(first(clips(name)) - second(clips(name))).max() > 1e-3
     checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(7, first.variables, {})
+    checkpoints.save(7, first.variables)
     assert checkpoints.restore(7, second.variables) == {"step": 7}
     np.testing.assert_array_equal(first(clips(name)), second(clips(name)))
 

@@ -145,7 +145,7 @@ def test_tensorboard_gets_the_starters_tags(clips, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run(tmp_path, clips, config_of(), validation=clips)
-    for part in ("train", "eval"):
+    for part in ("train", "validation"):
         events = EventAccumulator(str(tmp_path / "logs" / part)).Reload()
         assert {"Loss", "Hit@1", "PERR", "GAP"} <= set(events.Tags()["tensors"])
 

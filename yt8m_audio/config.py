@@ -25,7 +25,7 @@ LEAST = {
     "seed": 0,
     "top_k": 1,
 }
-MOST = {"validation_percent": 99}
+MOST = {"validation_percent": 99, "seed": 2**32 - 1}
 ABOVE_ZERO = ("base_learning_rate", "learning_rate_decay", "poll_seconds")
 
 
@@ -44,8 +44,8 @@ class DataConfig:
         feature_sizes: Their sizes, in the same order. Read off the first record when empty.
         frame_features: Whether the model is fed frames. Frame records feed a video-level model by their mean.
         num_classes: Number of classes C; labels are 0 to C - 1. That of the record family when not given.
-        max_frames: Frames kept of a clip; shorter clips are padded and masked. That of the record family
-            when not given.
+        max_frames: Frames kept of a clip; shorter clips are padded and masked. When not given, 10 if none of
+            the first records has more, else 300.
         reader: Name of the reader; the record family is recognised from the first record when empty.
         label_map: CSV with the columns index and display_name. AudioSet's own for 527 classes when empty.
         skip_corrupt_records: Skip and count records that are cut or fail their checksum, rather than stop. Reads
@@ -158,7 +158,7 @@ def check_ranges(settings: dict[str, Any]) -> None:
     for name, value in settings.items():
         if value is None:
             continue
-        if name in LEAST and value < LEAST[name]:
+        if name in LEAST and not value >= LEAST[name]:
             raise UserError(f"--{name}={value} must be at least {LEAST[name]}.")
         if name in MOST and value > MOST[name]:
             raise UserError(f"--{name}={value} must be at most {MOST[name]}.")

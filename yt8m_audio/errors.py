@@ -10,5 +10,6 @@ class UserError(Exception):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Returns " Did you mean X?" for the known name nearest to `name`, or "" when none is near."""
-    matches = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {matches[0]}?" if matches else ""
+    by_lower_case = {each.lower(): each for each in known}
+    matches = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
+    return f" Did you mean {by_lower_case[matches[0]]}?" if matches else ""

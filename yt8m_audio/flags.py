@@ -1,6 +1,6 @@
 """Flags of configs and models, parsed to a Config in main()'s first line; nothing below sees a flag.
 
-    asked = parse_train(sys.argv)         # asked.config, asked.given, asked.script.train_dir
+    request = parse_train(sys.argv)       # request.config, request.given, request.run
     run(main)                             # a UserError ends with one line and exit status 2
 
 A dataclass's fields become flags of the same name with their docstring lines as help, and so do the keyword
@@ -31,6 +31,7 @@ DEFINE = {
     float: absl_flags.DEFINE_float,
     str: absl_flags.DEFINE_string,
 }
+TAKEN = {field.name for group in (DataConfig, TrainConfig) for field in dataclasses.fields(group)}
 ENVIRONMENT_FAULTS = {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR}
 
 
@@ -89,6 +90,7 @@ class InferenceFlags:
         checkpoint: Which checkpoint: best (by validation; the last one where there was none), last, or a step.
         top_k: Classes a clip, best first.
         label_names: Add the columns TopLabel and Labels, with display names.
+        label_map: CSV with the columns index and display_name, for label_names. The run's own when empty.
         batch_size: Clips in a batch.
         skip_corrupt_records: Skip and count corrupt records, rather than stop.
         num_readers: Groups of shards that are read at a time.
@@ -100,6 +102,7 @@ class InferenceFlags:
     checkpoint: str = "best"
     top_k: int = 20
     label_names: bool = False
+    label_map: str = ""
     batch_size: int = 512
     skip_corrupt_records: bool = False
     num_readers: int = 8
@@ -132,7 +135,9 @@ def parse_train(argv: Sequence[str]) -> TrainRequest:
     resumed = run.load_config() if run.exists() and not parser.value("start_new_model") else None
     if resumed and "model" not in parser.given():
         name = resumed.model.model
-    parser.define_model(name)
+    if resumed and name != resumed.model.model:
+        raise another_model(run, "model", resumed.model.model, name)
+    parser.define_model(name, resumed.model.hyper_parameters if resumed else {})
     given = parser.finish()
     config = overlaid(resumed or Config(model=ModelConfig(name)), given, parser.model_flags)
     return TrainRequest(config, frozenset(given), run, resumed, parser.value("start_new_model"))
@@ -153,6 +158,14 @@ def parse(argv: Sequence[str], about: str, flags: type, in_the_run: Sequence[typ
     values = {field.name: parser.value(field.name) for field in dataclasses.fields(flags)}
     check_ranges(values)
     return flags(**values)
+
+
+def another_model(run: RunDirectory, name: str, old: Any, new: Any) -> UserError:
+    """The error about a run directory whose run cannot be gone on with."""
+    return UserError(
+        f"--train_dir={run.path} holds a run of another model: --{name} is {old} there, {new} was asked for. Give "
+        "another --train_dir, or --start_new_model to move that run aside."
+    )
 
 
 def overlaid(config: Config, given: dict[str, Any], model_flags: Sequence[str]) -> Config:
@@ -203,8 +216,8 @@ class Parser:
             name: self.value(name) for name in self.values if self.values[name].present and name not in self.ignored
         }
 
-    def define_model(self, name: str) -> None:
-        """Defines the flags of a model, and of the model on top of it."""
+    def define_model(self, name: str, resumed: dict[str, Any]) -> None:
+        """Defines the flags of a model, and of the model on top of it, which a resumed run may name too."""
         import models  # noqa: F401  registers the models
         from models.base import classifier_hyper_parameters
         from yt8m_audio.registry import MODELS, hyper_parameters
@@ -212,7 +225,9 @@ class Parser:
         self._define_hyper_parameters(name, hyper_parameters(MODELS.get(name)))
         if "video_level_classifier_model" in self.model_flags:
             self._parse(known_only=True)
-            classifier = self.value("video_level_classifier_model")
+            given = self.values["video_level_classifier_model"].present
+            classifier = "" if given else resumed.get("video_level_classifier_model")
+            classifier = classifier or self.value("video_level_classifier_model")
             self._define_hyper_parameters(classifier, classifier_hyper_parameters(MODELS.get(classifier)))
 
     def finish(self) -> dict[str, Any]:
@@ -257,6 +272,8 @@ class Parser:
 
     def _define_hyper_parameters(self, name: str, parameters: dict) -> None:
         for each in parameters.values():
+            if each.name in TAKEN:
+                raise ValueError(f"{name}: the hyper-parameter {each.name} has the name of another flag.")
             if each.name not in self.values:
                 self._define(f"{name}'s own", each.name, each.type, each.default, {each.name: each.help})
                 self.model_flags.append(each.name)

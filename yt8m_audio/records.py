@@ -10,6 +10,7 @@ A TFRecord is `uint64 length | uint32 crc | length bytes | uint32 crc`, little-e
 """
 
 import atexit
+import contextlib
 import os
 import shutil
 import struct
@@ -150,11 +151,26 @@ def first_record(shards: Sequence[str], skip_corrupt: bool = False) -> bytes:
     Raises:
         UserError: if it is corrupt.
     """
-    whole = (path for shard in shards for path in salvage([shard])[0]) if skip_corrupt else iter(shards)
+    readable = (path for shard in shards for path in salvage([shard])[0]) if skip_corrupt else iter(shards)
+    path = next(readable, shards[0])
     try:
-        return next(iter(tf.data.TFRecordDataset(next(whole, shards[0])))).numpy()
+        record = next(iter(tf.data.TFRecordDataset(path)), None)
     except tf.errors.DataLossError as error:
-        raise UserError(corrupt_message(shards[0], 0)) from error
+        raise UserError(corrupt_message(path, 0)) from error
+    except tf.errors.OpError as error:
+        raise UserError(f"{path} cannot be read: {error.message}") from error
+    if record is None:
+        raise UserError(f"{path} is corrupt at record 0: it is too short to hold one.")
+    return record.numpy()
+
+
+def first_records(shards: Sequence[str], count: int) -> list[bytes]:
+    """Reads up to `count` records from the beginning, as far as they are whole."""
+    found = []
+    with contextlib.suppress(tf.errors.OpError):
+        for record in tf.data.TFRecordDataset(list(shards)).take(count):
+            found.append(record.numpy())
+    return found
 
 
 # What is broken

@@ -3,7 +3,7 @@
 config.json        every setting, versions, label map hash
 model_flags.json   as the starter code writes it
 checkpoints/       step-00000087.npz, ...; best.json names the best
-logs/{train,eval}  for TensorBoard
+logs/              for TensorBoard: train, validation, eval
 metrics.jsonl      a line a record, for programs
 eval/metrics.json  what eval.py found
 """
@@ -12,8 +12,8 @@ import contextlib
 import json
 import os
 import platform
+import sys
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 
 import yt8m_audio
@@ -22,7 +22,16 @@ from yt8m_audio.errors import UserError
 from yt8m_audio.labels import LabelMap
 
 PACKAGES = ("tensorflow", "keras", "numpy")
-OURS = ("config.json", "model_flags.json", "checkpoints", "logs", "metrics.jsonl", "eval", "export")
+OURS = (
+    "config.json",
+    "model_flags.json",
+    "checkpoints",
+    "logs/train",
+    "logs/validation",
+    "logs/eval",
+    "metrics.jsonl",
+    "eval/metrics.json",
+)
 
 
 class RunDirectory:
@@ -42,7 +51,7 @@ class RunDirectory:
         return self.path / "metrics.jsonl"
 
     def logs(self, part: str) -> Path:
-        """TensorBoard's folder of the part "train" or "eval"."""
+        """TensorBoard's folder of the part "train", "validation" or "eval"."""
         return self.path / "logs" / part
 
     def exists(self) -> bool:
@@ -83,7 +92,7 @@ class RunDirectory:
 
     def save_config(self, config: Config, labels: LabelMap | None) -> None:
         """Writes config.json, and model_flags.json with the names and values that the starter code gives it."""
-        versions = {name: metadata.version(name) for name in PACKAGES}
+        versions = {name: sys.modules[name].__version__ for name in PACKAGES if name in sys.modules}
         versions |= {"yt8m_audio": yt8m_audio.__version__, "python": platform.python_version()}
         label_map = {"classes": len(labels), "sha256": labels.sha256} if labels else None
         write_json(self.path / "config.json", {**config.to_dict(), "label_map": label_map, "versions": versions})
@@ -98,15 +107,16 @@ class RunDirectory:
 
     def move_aside(self) -> Path | None:
         """Moves what a run left here into a new folder beside this one, and nothing else that may lie here."""
-        found = [name for name in OURS if (self.path / name).exists()]
-        if not found:
+        if not (self.path / "config.json").exists():
             return None
+        found = [name for name in OURS if (self.path / name).exists()]
         whole, number = self.path.resolve(), 1
         while (aside := whole.with_name(f"{whole.name}.old-{number}")).exists():
             number += 1
         try:
             aside.mkdir()
             for name in found:
+                (aside / name).parent.mkdir(exist_ok=True)
                 os.rename(self.path / name, aside / name)
         except OSError as error:
             raise UserError(f"--start_new_model cannot move {self.path} to {aside}: {error.strerror}.") from error

@@ -4,12 +4,15 @@ import dataclasses
 import functools
 from collections.abc import Callable
 
-import models  # noqa: F401  registers the models
+import numpy as np
+
 import readers
+from models.base import classifier_hyper_parameters
 from yt8m_audio import records
-from yt8m_audio.config import Config, DataConfig, TrainConfig, changes, check_ranges
+from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig, changes, check_ranges
 from yt8m_audio.errors import UserError
-from yt8m_audio.registry import LOSSES, MODELS, READERS
+from yt8m_audio.flags import TrainRequest, another_model
+from yt8m_audio.registry import LOSSES, MODELS, READERS, hyper_parameters
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.sample import sample_patterns
 from yt8m_audio.training.checkpoints import Checkpoints
@@ -18,6 +21,8 @@ from yt8m_audio.training.optimizers import make_optimizer
 
 SAMPLE_BATCH_SIZE = 32  # the starter's 1024 would leave the sample two steps an epoch
 BEST_METRICS = ("hit@1", "perr", "gap@20", "map@20", "mAP", "auc", "d_prime", "d_prime_class_mean")
+LOOKED_AT = 1024  # records, to see how long clips are
+FIXED_SETTINGS = ("batch_size", "optimizer", "seed", "validation_percent")
 MODEL_SETTINGS = ("model", "feature_names", "feature_sizes", "num_classes", "frame_features", "max_frames", "reader")
 
 
@@ -39,25 +44,62 @@ def test_pattern(asked: str, flag: str, data: DataConfig) -> str:
     return asked or sample_patterns(print).test
 
 
-def complete(config: Config, given: frozenset[str]) -> Config:
+def complete(request: TrainRequest) -> Config:
     """Fills in what was not given: from the first training record, and from the model's recommendations.
 
     Raises:
         UserError: if the model, the flags and the records do not fit together.
     """
-    check_ranges(config.flat())
-    check_names(config.train)
+    config = request.config
     model, train = MODELS.get(config.model.model), config.train
+    config = dataclasses.replace(config, model=complete_model(config.model))
+    check_ranges(config.flat())
+    check_names(train)
     frame_features = fitting_frame_features(config.data.frame_features, config.model.model, model.level)
     data = dataclasses.replace(config.data, frame_features=frame_features)
     shards = records.find_shards(train_pattern(data), "train_data_pattern")
-    data = readers.resolve(data, records.first_record(shards, data.skip_corrupt_records), shards[0])
-    if not data.train_data_pattern and "batch_size" not in given:
+    first, more = records.first_record(shards, data.skip_corrupt_records), records.first_records(shards, LOOKED_AT)
+    data = readers.resolve(data, first, shards[0], more)
+    if not data.train_data_pattern and not request.resumed and "batch_size" not in request.given:
         train = dataclasses.replace(train, batch_size=SAMPLE_BATCH_SIZE)
     if train.base_learning_rate is None:
         train = dataclasses.replace(train, base_learning_rate=model.recommended_learning_rate)
-    settings = {"input_normalization": model.recommended_input_normalization, **config.model.hyper_parameters}
-    return Config(data, dataclasses.replace(config.model, hyper_parameters=settings), train)
+    config = Config(data, config.model, train)
+    check_model(config)
+    return config
+
+
+def complete_model(config: ModelConfig) -> ModelConfig:
+    """Fills in the hyper-parameters that were not given.
+
+    Raises:
+        UserError: if a whole number is not at least 1.
+    """
+    model = MODELS.get(config.model)
+    known = hyper_parameters(model)
+    classifier = config.hyper_parameters.get("video_level_classifier_model")
+    if "video_level_classifier_model" in known:
+        classifier = MODELS.get(classifier or known["video_level_classifier_model"].default)
+        known = {**classifier_hyper_parameters(classifier), **known}
+    defaults = {name: each.default for name, each in known.items()}
+    settings = {**defaults, "input_normalization": model.recommended_input_normalization, **config.hyper_parameters}
+    for name, value in settings.items():
+        if type(value) is int and value < 1:
+            raise UserError(f"--{name}={value} must be at least 1.")
+    return ModelConfig(config.model, settings)
+
+
+def check_model(config: Config) -> None:
+    """Makes the model once, so that what it cannot be made of is said before a run directory is touched."""
+    shape = (1, config.data.max_frames) if config.data.frame_features else (1,)
+    try:
+        model = make_model_of(config)()
+        model({"features": np.zeros((*shape, sum(config.data.sizes)), np.float32), "num_frames": np.ones(1, np.int32)})
+    except (ValueError, TypeError) as error:
+        why = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"--model={config.model.model} cannot be made of {config.model.hyper_parameters}: {why}"
+        ) from error
 
 
 def check_names(train: TrainConfig) -> None:
@@ -89,13 +131,14 @@ def check_resumable(saved: Config, config: Config, run: RunDirectory) -> dict:
         UserError: if the model would be another one.
     """
     differing = changes(saved, config)
-    fixed = [name for name in differing if name in (*MODEL_SETTINGS, *saved.model.hyper_parameters)]
-    if fixed:
-        name, (old, new) = fixed[0], differing[fixed[0]]
-        raise UserError(
-            f"--train_dir={run.path} holds a run of another model: --{name} is {old} there, {new} was asked for. Give "
-            "another --train_dir, or --start_new_model to move that run aside."
-        )
+    for name, (old, new) in differing.items():
+        if name in (*MODEL_SETTINGS, *saved.model.hyper_parameters, *config.model.hyper_parameters):
+            raise another_model(run, name, old, new)
+        if name in FIXED_SETTINGS:
+            raise UserError(
+                f"--{name} was {old} in the run in {run.path}, and cannot become {new}: what was trained so far would "
+                "not fit. Give another --train_dir, or --start_new_model to move that run aside."
+            )
     return differing
 
 
@@ -110,7 +153,7 @@ def make_model_of(config: Config) -> Callable:
     )
 
 
-def open_clips(data: DataConfig, pattern: str, flag: str):
+def open_checked_clips(data: DataConfig, pattern: str, flag: str):
     """Opens the clips of a glob, and says of corrupt records that are left out.
 
     Args:
@@ -151,8 +194,8 @@ def open_training_clips(data: DataConfig):
             "--validation_data_pattern and --validation_percent are two ways to validate: give one of them."
         )
     pattern = train_pattern(data)
-    train_clips = open_clips(data, pattern, "train_data_pattern")
+    train_clips = open_checked_clips(data, pattern, "train_data_pattern")
     if data.validation_percent:
         return tuple(train_clips.only(readers.held_out(data.validation_percent, inside)) for inside in (False, True))
     validation = data.validation_data_pattern
-    return train_clips, open_clips(data, validation, "validation_data_pattern") if validation else None
+    return train_clips, open_checked_clips(data, validation, "validation_data_pattern") if validation else None

@@ -2,7 +2,6 @@
 
 import time
 
-import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
@@ -15,6 +14,7 @@ from yt8m_audio.flags import EvalFlags
 from yt8m_audio.registry import LOSSES
 from yt8m_audio.run_directory import RunDirectory, write_json
 from yt8m_audio.training.checkpoints import Checkpoints
+from yt8m_audio.training.loop import build
 from yt8m_audio.training.progress import MetricsLog, ProgressLine, finite
 
 MEANINGS = {
@@ -48,39 +48,38 @@ class Evaluator:
         if asked.held_out and not data.validation_percent:
             raise UserError(f"--held_out: the run in {self.run.path} held nothing out (--validation_percent was 0).")
         pattern = assemble.test_pattern(asked.eval_data_pattern, "eval_data_pattern", data)
-        self.clips = assemble.open_clips(data, pattern, "eval_data_pattern")
+        self.clips = assemble.open_checked_clips(data, pattern, "eval_data_pattern")
         if asked.held_out:
             self.clips = self.clips.only(readers.held_out(data.validation_percent, inside=True))
         self.batches = self.clips.in_order(asked.batch_size)
-        self.loss = LOSSES.get(self.config.train.label_loss)()
+        self.model = assemble.make_model_of(self.config)()
+        build(self.model, self.batches.element_spec)
+        self.score_batch = scoring_function(self.model, LOSSES.get(self.config.train.label_loss)())
+        self.log = MetricsLog(self.run.logs("eval"), self.run.metrics_file, "eval")
         self.line = ProgressLine()
 
     def evaluate_step(self, step: int) -> dict:
         """Evaluates the checkpoint of a step; prints, logs and writes what comes out."""
-        model = assemble.restore_model(self.config, self.checkpoints, step, self.batches.element_spec)
-        figures = self.figures(model)
+        self.checkpoints.restore(step, self.model.variables)
+        figures = self.figures()
         folder = self.run.path / "eval"
         folder.mkdir(exist_ok=True)
         write_json(folder / "metrics.json", {**finite(figures), "step": step, "top_k": self.asked.top_k})
         tags = {"Loss": "loss", "Hit@1": "hit@1", "PERR": "perr", "GAP": f"gap@{self.asked.top_k}"}
-        log = MetricsLog(self.run.logs("eval"), self.run.metrics_file, "eval")
-        log.write(step, {**figures, **{tag: figures[name] for tag, name in tags.items()}})
+        self.log.write(step, {**figures, **{tag: figures[name] for tag, name in tags.items()}})
         self.show(figures, step)
         print(f"Written to {folder / 'metrics.json'}.", flush=True)
         return figures
 
-    def figures(self, model) -> dict:
+    def figures(self) -> dict:
         """Scores all clips, and computes every metric."""
         total = len(self.clips)
 
         def progress(done):
             self.line.show(f"{done:,} of {total:,} clips")
 
-        try:
-            num_classes = self.config.data.num_classes
-            scores = score(scoring_function(model, self.loss), self.batches, total, num_classes, progress)
-        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-            raise self.clips.explain(error) from error
+        with self.clips.errors_explained():
+            scores = score(self.score_batch, self.batches, total, self.config.data.num_classes, progress)
         self.line.say("")
         return evaluate(scores.probabilities, scores.labels, self.asked.top_k, loss=scores.loss)
 

@@ -3,8 +3,6 @@
 import time
 from pathlib import Path
 
-import tensorflow as tf
-
 from yt8m_audio.commands import assemble
 from yt8m_audio.config import Config
 from yt8m_audio.errors import UserError
@@ -28,7 +26,7 @@ def predict_to_file(asked: InferenceFlags) -> int:
     config, checkpoints = run.load_config(), Checkpoints(run.checkpoints)
     data = assemble.reading_as(config.data, asked)
     pattern = assemble.test_pattern(asked.input_data_pattern, "input_data_pattern", data)
-    clips = assemble.open_clips(data, pattern, "input_data_pattern")
+    clips = assemble.open_checked_clips(data, pattern, "input_data_pattern")
     batches = clips.in_order(asked.batch_size)
     step = checkpoints.step_of(asked.checkpoint)
     model = assemble.restore_model(config, checkpoints, step, batches.element_spec)
@@ -38,11 +36,8 @@ def predict_to_file(asked: InferenceFlags) -> int:
         rate, left = throughput.update(done)
         line.show(f"{done:,} of {len(clips):,} clips  {rate:,.0f} clips/s  {duration(left)} left")
 
-    try:
-        with csv_writer(asked.output_file, display_names(asked, config)) as write:
-            done = predictor(model, asked.top_k)(batches, write, progress)
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-        raise clips.explain(error) from error
+    with clips.errors_explained(), csv_writer(asked.output_file, display_names(asked, config)) as write:
+        done = predictor(model, asked.top_k)(batches, write, progress)
     seconds = time.monotonic() - begun
     line.say(f"Predicted {done:,} clips with step {step:,} in {duration(seconds)}, to {asked.output_file}.")
     return 0
@@ -55,16 +50,16 @@ def check_output(asked: InferenceFlags) -> None:
     folder = Path(asked.output_file).absolute().parent
     if not folder.is_dir():
         raise UserError(f"--output_file={asked.output_file}: there is no folder {folder}.")
+    if Path(asked.output_file).is_dir():
+        raise UserError(f"--output_file={asked.output_file} is a folder: name a file.")
 
 
 def display_names(asked: InferenceFlags, config: Config) -> tuple[str, ...] | None:
     """The names to write beside the class indices, or None."""
     if not asked.label_names:
         return None
-    labels = label_map_for(config.data.label_map, config.data.num_classes)
+    labels = label_map_for(asked.label_map or config.data.label_map, config.data.num_classes)
     if labels is None:
         classes = config.data.num_classes
-        raise UserError(
-            f"--label_names: the run was trained without --label_map, and its {classes} classes have no names."
-        )
+        raise UserError(f"--label_names: the run's {classes} classes have no names: give --label_map.")
     return labels.names

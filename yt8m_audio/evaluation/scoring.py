@@ -1,7 +1,10 @@
 """Runs a model over clips, batch by batch, and collects what the metrics need.
 
-scores = score(model, clips.in_order(1024), num_clips=len(clips), num_classes=527, loss=CrossEntropyLoss())
-evaluate(scores.probabilities, scores.labels, loss=scores.loss)
+    score_batch = scoring_function(model, loss=CrossEntropyLoss())
+    scores = score(score_batch, clips.in_order(1024), num_clips=len(clips), num_classes=527)
+    evaluate(scores.probabilities, scores.labels, loss=scores.loss)
+
+Scores are kept whole on the host, as the ranking metrics look at all clips of a class.
 """
 
 import dataclasses

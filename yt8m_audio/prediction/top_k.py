@@ -9,9 +9,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from yt8m_audio.batch import model_inputs
+from yt8m_audio.errors import UserError
 
 
 def predictor(model: keras.Model, top_k: int) -> Callable:
@@ -28,7 +30,7 @@ def predictor(model: keras.Model, top_k: int) -> Callable:
             write: called with video_ids (bytes [n]), classes (int32 [n, k]) and scores (float32 [n, k]), in order.
             progress: called with the number of clips done, after each batch.
 
-        that returns the number of clips.
+        that returns the number of clips, and raises a UserError where a score is not finite.
     """
 
     @tf.function
@@ -44,6 +46,11 @@ def predictor(model: keras.Model, top_k: int) -> Callable:
                 classes, scores = best_of_batch(model_inputs(batch))
                 real = batch["example_weights"].numpy() > 0
                 rows = (batch["video_id"].numpy()[real], classes.numpy()[real], scores.numpy()[real])
+                if not np.isfinite(rows[2]).all():
+                    clip = rows[0][~np.isfinite(rows[2]).all(axis=1)][0].decode(errors="replace")
+                    raise UserError(
+                        f"The model's scores of clip {clip} are not finite: its weights or features are broken."
+                    )
                 if written:
                     written.result()
                 written = writer.submit(write, *rows)

@@ -1,8 +1,8 @@
 """Checkpoints: every variable of a training run in one NumPy file, written beside and renamed.
 
     checkpoints = Checkpoints(run.checkpoints, keep=3)
-    checkpoints.save(step, variables, state={"best": 0.31})
-    state = checkpoints.restore(checkpoints.path_of("last"), variables)
+    checkpoints.save(step, variables)
+    checkpoints.restore(checkpoints.step_of("best"), variables)
 
 A file holds arrays named `00012 model/dense/kernel`: the number is the variable's place, by which it is restored,
 and the name is for people. The zip container checks each array's CRC when it is read.
@@ -46,12 +46,17 @@ class Checkpoints:
         """Returns the file of a step's checkpoint."""
         return self.folder / f"step-{step:08d}.npz"
 
+    def best(self) -> dict | None:
+        """Returns what `mark_best` noted (step, metric, value), or None where no checkpoint was validated."""
+        try:
+            return json.loads((self.folder / "best.json").read_text())
+        except (OSError, ValueError):
+            return None
+
     def best_step(self) -> int | None:
         """Returns the step of the best checkpoint, or None where none was validated."""
-        try:
-            return json.loads((self.folder / "best.json").read_text())["step"]
-        except (OSError, ValueError, KeyError):
-            return None
+        best = self.best()
+        return best["step"] if best else None
 
     def step_of(self, which: str) -> int:
         """Returns the step that "best", "last" or a number means; the last where nothing was validated.
@@ -70,13 +75,12 @@ class Checkpoints:
             raise UserError(f"--checkpoint={which}: {self.folder} holds best, last, {', '.join(map(str, steps))}.")
         return int(which)
 
-    def save(self, step: int, variables: Sequence, state: dict) -> Path:
+    def save(self, step: int, variables: Sequence) -> Path:
         """Writes a checkpoint and drops those that are no longer kept.
 
         Args:
             step: the steps done.
             variables: Keras or TensorFlow variables, in an order that is the same in every process.
-            state: what else belongs to it, as JSON holds it.
 
         Raises:
             UserError: if it cannot be written; older checkpoints stay.
@@ -84,7 +88,7 @@ class Checkpoints:
         arrays = {_key(number, each): np.asarray(each) for number, each in enumerate(variables)}
         try:
             with written_beside(self.path(step)) as partial, partial.open("wb") as file:
-                np.savez(file, **arrays, **{STATE: np.array(json.dumps({**state, "step": step}))})
+                np.savez(file, **arrays, **{STATE: np.array(json.dumps({"step": step, "variables": len(arrays)}))})
         except OSError as error:
             raise UserError(
                 f"{self.path(step)} cannot be written: {error.strerror}. Earlier checkpoints are whole: make room and "
@@ -128,12 +132,19 @@ class Checkpoints:
         steps = self.steps()
         for step in reversed(steps):
             try:
-                return self.restore(step, variables)
+                return self._restore_all(step, variables)
             except UserError as error:
                 if step == steps[0] or not isinstance(error.__cause__, DAMAGED):
                     raise
                 warn(f"{error} The one before is taken.")
         return None
+
+    def _restore_all(self, step: int, variables: Sequence) -> dict:
+        """Restores a checkpoint that holds these variables and no more."""
+        state = self.restore(step, variables)
+        if state["variables"] != len(variables):
+            raise UserError(f"{self.path(step)} holds more variables than there are: it is another optimizer's.")
+        return state
 
     def _drop_old(self) -> None:
         """Removes all but the newest and the best."""

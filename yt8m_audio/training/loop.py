@@ -107,7 +107,7 @@ class Session:
         shape = (batch_size, config.data.num_classes)
         self.call = TrainCall(self.model, self.optimizer, loss, config.train, self.strategy, shape)
         self.score_batch = scoring_function(self.model, loss)
-        self.logs = {part: MetricsLog(run.logs(part), run.metrics_file, part) for part in ("train", "eval")}
+        self.logs = {part: MetricsLog(run.logs(part), run.metrics_file, part) for part in ("train", "validation")}
         self.logged = 0.0
         self.throughput = Throughput(self.total_steps * batch_size)
 
@@ -120,8 +120,11 @@ class Session:
         """Goes to where the newest whole checkpoint stands."""
         state = self.checkpoints.restore_newest(self.variables, self.line.say)
         if state:
-            self.step, self.best = state["step"], state["best"]
+            self.step = state["step"]
             self.call.step.assign(self.step)
+            best = self.checkpoints.best()
+            if best and best["metric"] == self.config.train.best_metric:
+                self.best = {best["metric"]: best["value"], "step": best["step"]}
             self.line.say(f"Resuming at step {self.step:,} of {self.total_steps:,}.")
 
     def run_until_done(self, interrupted) -> None:
@@ -159,10 +162,8 @@ class Session:
 
     def call_device(self, iterator, steps: int) -> StepReport:
         """Runs some steps, and turns what went wrong into an error about it."""
-        try:
+        with self.train_clips.errors_explained():
             self.call.run(iterator, tf.constant(steps))
-        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
-            raise self.train_clips.explain(error) from error
         report = self.call.report()
         if report.not_finite_at is not None:
             steps_there = self.checkpoints.steps()
@@ -203,30 +204,28 @@ class Session:
             self.logs["train"].write(self.step, figures)
 
     def pause_at_stop(self) -> None:
-        """Validates where an epoch ends, and writes a checkpoint."""
+        """Writes a checkpoint, and validates where an epoch ends."""
         begun = time.monotonic()
+        self.save()
         epoch_ended = self.epochs_done(self.step) > self.epochs_done(self.step - 1)
         if self.validation_clips and (epoch_ended or self.step == self.total_steps):
             self.validate()
-        self.save()
         self.throughput.paused += time.monotonic() - begun
 
     def validate(self) -> None:
         """Evaluates on the validation clips, and notes whether it is the best so far."""
         config, clips = self.config, self.validation_clips
-        try:
-            scores = score(
-                self.score_batch, clips.in_order(config.train.batch_size), len(clips), config.data.num_classes
-            )
-        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-            raise clips.explain(error) from error
+        with clips.errors_explained():
+            batches, num_classes = clips.in_order(config.train.batch_size), config.data.num_classes
+            scores = score(self.score_batch, batches, len(clips), num_classes)
         figures = evaluate(scores.probabilities, scores.labels, loss=scores.loss)
         tags = {"Loss": figures["loss"], "Hit@1": figures["hit@1"], "PERR": figures["perr"], "GAP": figures["gap@20"]}
-        self.logs["eval"].write(self.step, {**figures, **tags})
+        self.logs["validation"].write(self.step, {**figures, **tags})
         metric = config.train.best_metric
         better = self.best is None or math.isnan(self.best[metric]) or figures[metric] > self.best[metric]
         if better:
             self.best = {**figures, "step": self.step}
+            self.checkpoints.mark_best(self.step, metric, figures[metric])
         self.line.say(
             f"epoch {self.epochs_done(self.step)} validated on {len(clips):,} clips: mAP {figures['mAP']:.4f}  "
             f"AUC {figures['auc']:.4f}  GAP {figures['gap@20']:.4f}  Hit@1 {figures['hit@1']:.4f}  "
@@ -234,16 +233,13 @@ class Session:
         )
 
     def save(self) -> None:
-        """Writes a checkpoint, and marks it where it is the best."""
-        self.checkpoints.save(self.step, self.variables, {"best": self.best})
-        if self.best and self.best["step"] == self.step:
-            metric = self.config.train.best_metric
-            self.checkpoints.mark_best(self.step, metric, self.best[metric])
+        """Writes a checkpoint."""
+        self.checkpoints.save(self.step, self.variables)
 
 
 def build(model: keras.Model, batch_spec: dict) -> None:
-    """Makes a model's variables, by calling it once on zeros."""
-    model({key: tf.zeros(spec.shape, spec.dtype) for key, spec in model_inputs(batch_spec).items()})
+    """Makes a model's variables, by calling it once on a clip of zeros."""
+    model({key: tf.zeros([1, *spec.shape[1:]], spec.dtype) for key, spec in model_inputs(batch_spec).items()})
 
 
 def calibrated(steps: int, steps_per_call: int, seconds: float) -> int:
