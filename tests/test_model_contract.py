@@ -167,7 +167,7 @@ def test_checkpoint_into_a_second_instance(name, tmp_path):
     assert np.abs(first(clips(name)) - second(clips(name))).max() > 1e-3
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(7, first.variables)
-    assert checkpoints.restore(7, second.variables) == {"step": 7}
+    checkpoints.restore(7, second.variables)
     np.testing.assert_array_equal(first(clips(name)), second(clips(name)))
 
 
