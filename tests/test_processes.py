@@ -76,4 +76,4 @@ def test_a_users_mistake_ends_with_status_2(pattern, tmp_path):
         command(pattern, tmp_path / "a", "--batch_sise=1"), capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert done.stderr == "error: --batch_sise is no flag. Did you mean batch_size? --help lists them.\n"
+    assert done.stderr == "error: --batch_sise is no flag. Did you mean --batch_size? --help lists them.\n"

@@ -267,7 +267,7 @@ def error_of(capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--batch_sise=8"], "Did you mean batch_size?"),
+        (["--batch_sise=8"], "Did you mean --batch_size?"),
         (["--model=LstmModle"], "Did you mean LstmModel?"),
         (["--optimizer=AdamOptimiser"], "Did you mean AdamOptimizer?"),
         (["--label_loss=CrossEntropy"], "Did you mean CrossEntropyLoss?"),

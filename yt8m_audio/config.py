@@ -95,7 +95,7 @@ class TrainConfig:
     """How the model is trained.
 
     Attributes:
-        batch_size: Clips in a batch.
+        batch_size: Clips in a batch. 32 on the built-in sample when not given.
         num_epochs: Passes over the training clips.
         max_steps: Most steps to train, whatever num_epochs says.
         label_loss: Loss between logits and labels.

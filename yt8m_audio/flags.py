@@ -290,7 +290,8 @@ class Parser:
             rest = self.values(argv, known_only=known_only)
         except absl_flags.UnrecognizedFlagError as error:
             name = error.flagname
-            raise UserError(f"--{name} is no flag.{nearest(name, self.values)} --help lists them.") from None
+            known = [f"--{each}" for each in self.values]
+            raise UserError(f"--{name} is no flag.{nearest(f'--{name}', known)} --help lists them.") from None
         except absl_flags.Error as error:
             raise UserError(str(error).replace("\n", " ")) from None
         if len(rest) > 1 and not known_only:
@@ -334,6 +335,7 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None)
             raise
         sys.exit(_failed(f"{error.filename or 'a file'}: {error.strerror}."))
     except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
         sys.exit(130)
     sys.exit(status)
 
@@ -356,7 +358,7 @@ def quieten_tensorflow() -> None:
             import tensorflow as tf
 
             tf.config.list_physical_devices()
-        except BaseException:
+        except Exception:
             said.seek(0)
             os.write(kept, said.read())
             raise

@@ -165,7 +165,7 @@ def open_checked_clips(data: DataConfig, pattern: str, flag: str):
     readers.resolve(dataclasses.replace(data, reader=""), records.first_record(clips.shards), clips.shards[0])
     for path, number in clips.lost.items():
         print(f"warning: {path}: {number} corrupt record{'s' if number > 1 else ''} left out.")
-    if clips.lost:
+    if len(clips.lost) > 1:
         print(f"warning: {sum(clips.lost.values())} corrupt records left out in {len(clips.lost)} shards.")
     return clips
 

@@ -47,8 +47,10 @@ class Evaluator:
         data = assemble.reading_as(self.config.data, asked)
         if asked.held_out and not data.validation_percent:
             raise UserError(f"--held_out: the run in {self.run.path} held nothing out (--validation_percent was 0).")
-        pattern = assemble.test_pattern(asked.eval_data_pattern, "eval_data_pattern", data)
-        self.clips = assemble.open_checked_clips(data, pattern, "eval_data_pattern")
+        self.pattern = assemble.test_pattern(asked.eval_data_pattern, "eval_data_pattern", data)
+        self.clips = assemble.open_checked_clips(data, self.pattern, "eval_data_pattern")
+        if self.pattern == data.train_data_pattern and not asked.held_out:
+            print("note: these are the records that the run was trained on; --held_out takes what it held out of them.")
         if asked.held_out:
             self.clips = self.clips.only(readers.held_out(data.validation_percent, inside=True))
         self.batches = self.clips.in_order(asked.batch_size)
@@ -64,7 +66,8 @@ class Evaluator:
         figures = self.figures()
         folder = self.run.path / "eval"
         folder.mkdir(exist_ok=True)
-        write_json(folder / "metrics.json", {**finite(figures), "step": step, "top_k": self.asked.top_k})
+        asked = {"top_k": self.asked.top_k, "held_out": self.asked.held_out, "eval_data_pattern": self.pattern}
+        write_json(folder / "metrics.json", {**finite(figures), "step": step, **asked})
         tags = {"Loss": "loss", "Hit@1": "hit@1", "PERR": "perr", "GAP": f"gap@{self.asked.top_k}"}
         self.log.write(step, {**figures, **{tag: figures[name] for tag, name in tags.items()}})
         self.show(figures, step)

@@ -37,10 +37,12 @@ def begin(request: TrainRequest, config: Config, train_clips, validation_clips) 
 
 def end(run: RunDirectory, config: Config, summary: Summary) -> int:
     """Prints how the run ended and what to type next; returns the exit status."""
-    if summary.signal is not None:
+    if summary.signal is not None and summary.step < summary.total_steps:
         print(f"Stopped at step {summary.step:,}, saved. Type the same command again to go on.")
         return 128 + summary.signal
-    done = f"Trained {summary.step:,} steps in {duration(summary.seconds)}"
+    done = f"Trained {summary.step - summary.first_step:,} steps in {duration(summary.seconds)}"
+    if summary.first_step >= summary.total_steps:
+        done = "All steps were done before (a higher --num_epochs goes on)"
     if summary.best:
         metric = config.train.best_metric
         done += f"; best {metric} {summary.best[metric]:.4f} at step {summary.best['step']:,}"

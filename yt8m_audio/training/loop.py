@@ -36,6 +36,7 @@ class Summary:
     """How a run ended.
 
     Attributes:
+        first_step: steps done before, where the run was resumed.
         step: steps done.
         total_steps: steps that were asked for.
         best: figures of the best validation, or None.
@@ -43,6 +44,7 @@ class Summary:
         seconds: time spent.
     """
 
+    first_step: int
     step: int
     total_steps: int
     best: dict | None
@@ -81,8 +83,10 @@ def train(
     with interruption() as interrupted:
         session = Session(config, make_model, train_clips, validation_clips, run, line or ProgressLine())
         session.resume()
+        first_step = session.step
         session.run_until_done(interrupted)
-    return Summary(session.step, session.total_steps, session.best, interrupted.signal, time.monotonic() - begun)
+    seconds = time.monotonic() - begun
+    return Summary(first_step, session.step, session.total_steps, session.best, interrupted.signal, seconds)
 
 
 class Session:
