@@ -322,9 +322,13 @@ def scalar_fields(group: type) -> list[tuple[str, type]]:
 
 def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> None:
     """Runs a script's main; a user's mistake ends with one line on stderr and exit status 2."""
+    argv = sys.argv if argv is None else argv
     try:
-        quieten_tensorflow()
-        status = main(sys.argv if argv is None else argv)
+        if {each.lstrip("-") for each in argv} & {"log_device_placement", "log_device_placement=true"}:
+            log_device_placement()
+        else:
+            quieten_tensorflow()
+        status = main(argv)
     except UserError as error:
         sys.exit(_failed(str(error)))
     except BrokenPipeError:  # whoever read our output (`| head`) has seen enough
@@ -343,6 +347,14 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None)
 def _failed(message: str) -> int:
     print(f"error: {message}", file=sys.stderr)
     return 2
+
+
+def log_device_placement() -> None:
+    """Has TensorFlow say where each operation runs; that can only be asked for before its first one."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0")
+    import tensorflow as tf
+
+    tf.debugging.set_log_device_placement(True)
 
 
 def quieten_tensorflow() -> None:
