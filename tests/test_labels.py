@@ -7,6 +7,12 @@ import pytest
 from yt8m_audio.errors import UserError
 from yt8m_audio.labels import AUDIOSET_LABEL_MAP, label_map_for, read_label_map
 
+VOCABULARY = (
+    "Index,TrainVideoCount,KnowledgeGraphId,Name,WikiUrl,Vertical1,Vertical2,Vertical3,WikiDescription\n"
+    '1,59,/m/b,,,(Unknown),,,\n0,788288,/m/a,Game,https://a,Games,,,"A ""game"", or\nplay:\n2,/m/c,x"\n'
+    '2,9,/m/c,"Cat, or ""Felis""",,Pets,,,"None"\n'
+)
+
 
 @pytest.fixture
 def label_map(tmp_path):
@@ -41,8 +47,21 @@ def test_rows_may_stand_in_any_order(label_map):
     assert label_map_for(path, 3).names == ("nan", "Whoosh, swoosh", "null")
 
 
+def test_youtube_8ms_vocabulary(label_map):
+    assert label_map_for(label_map(VOCABULARY), 3).names == ("Game", "/m/b", 'Cat, or "Felis"')
+
+
+def test_an_empty_name_without_an_id_stays_empty(label_map):
+    assert read_label_map(label_map("index,display_name\n0,\n1,b\n")).names == ("", "b")
+
+
+def test_more_than_ten_rows_are_put_in_order_by_number(label_map):
+    rows = "".join(f"{index},n{index}\n" for index in reversed(range(12)))
+    assert read_label_map(label_map(f"Index,Name\n{rows}")).names == tuple(f"n{index}" for index in range(12))
+
+
 def test_names_may_be_numbers(label_map):
-    assert read_label_map(label_map("index,display_name\n0,7\n1,8\n")).names == ("7", "8")
+    assert read_label_map(label_map("index,mid,display_name\n0,1,007\n1,2,\n")).names == ("007", "2")
 
 
 def test_the_same_file_has_the_same_hash(label_map):
@@ -54,10 +73,12 @@ def test_the_same_file_has_the_same_hash(label_map):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("index,mid\n0,/m/a\n", "has no column display_name; found index, mid"),
-        ("id,name\n0,a\n", "has no column display_name, index; found id, name"),
-        ("index,display_name\n1,a\n2,b\n", "the indices must be 0 to 1, each once"),
-        ("index,display_name\n0,a\n0,b\n", "the indices must be 0 to 1, each once"),
+        ("index,mid\n0,/m/a\n", "needs the columns index and display_name or Index and Name; found index, mid."),
+        ("id,name\n0,a\n", "needs the columns index and display_name or Index and Name; found id, name."),
+        ("Index,display_name\n0,a\n", "or Index and Name; found Index, display_name."),
+        ("index,display_name\n1,a\n2,b\n", "the indices must be 0 to 1, each once; found 2 rows and no index 0."),
+        ("index,display_name\n0,a\n0,b\n", "the indices must be 0 to 1, each once; found 2 rows and no index 1."),
+        ("Index,Name\n0,a\n2,b\n", "the indices must be 0 to 1, each once; found 2 rows and no Index 1."),
         ("index,display_name\n0,a\n,b\n", "the indices must be 0 to 1, each once"),
         ("index,display_name\n0,a\nx,b\n", "the indices must be 0 to 1, each once"),
         ("", "cannot be read as a CSV"),
@@ -71,6 +92,7 @@ def test_a_broken_map_is_named(label_map, content, message):
         read_label_map(path)
     assert str(error.value).startswith(f"--label_map={path}")
     assert message in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_map_that_is_not_there(tmp_path):

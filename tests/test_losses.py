@@ -14,8 +14,8 @@ P = 1 / (1 + np.exp(-LOGITS.astype("float64")))
 EXTREME = np.array([[1e4, -1e4, 100.0, -100.0]], "float32")
 
 
-def loss_of(name, labels, logits):
-    return LOSSES.get(name)()(tf.constant(labels), tf.constant(logits))
+def loss_of(name, labels, logits, *label_weights):
+    return LOSSES.get(name)()(tf.constant(labels), tf.constant(logits), *label_weights)
 
 
 def test_cross_entropy_is_the_starters():
@@ -55,6 +55,28 @@ def test_right_logits_cost_less(name):
 def test_the_exact_loss_grows_with_the_logit():
     found = loss_of("SigmoidCrossEntropyLoss", [[0, 1, 1, 0]], EXTREME)
     np.testing.assert_allclose(found, [20_000.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES.names())
+def test_weights_of_one_change_nothing(name):
+    np.testing.assert_array_equal(loss_of(name, LABELS, LOGITS, tf.ones([2, 3])), loss_of(name, LABELS, LOGITS))
+
+
+@pytest.mark.parametrize("name", LOSSES.names())
+def test_only_rated_classes_cost(name):
+    label_weights = tf.constant([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
+    found = loss_of(name, LABELS, LOGITS, label_weights)
+    np.testing.assert_allclose(found, [loss_of(name, LABELS[:1, ::2], LOGITS[:1, ::2])[0], 0.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES.names())
+def test_a_class_that_was_not_rated_has_no_gradient(name):
+    logits = tf.Variable([[9.0, -1.0], [-9.0, 1.0]])
+    with tf.GradientTape() as tape:
+        loss = LOSSES.get(name)()(tf.zeros([2, 2], tf.uint8), logits, tf.constant([[0.0, 1.0], [0.0, 1.0]]))
+    gradient = tape.gradient(loss, logits).numpy()
+    assert (gradient[:, 0] == 0).all()
+    assert (gradient[:, 1] > 0).all()
 
 
 def test_an_unknown_loss():

@@ -24,3 +24,8 @@ def device_part(batch: dict) -> dict:
 def model_inputs(batch: dict) -> dict:
     """Returns what a model is called with: features and num_frames."""
     return {key: batch[key] for key in MODEL_KEYS}
+
+
+def only_rated(values, label_weights=None):
+    """Returns values [B, C] with 0 for each class that was not rated; as they are where no label_weights [B, C] are."""
+    return values if label_weights is None else values * label_weights

@@ -1,6 +1,7 @@
 """Label maps: class index -> display name.
 
 labels = read_label_map("class_labels_indices.csv")      # AudioSet's: index,mid,display_name
+labels = read_label_map("vocabulary.csv")                # YouTube-8M's: Index,…,KnowledgeGraphId,Name,…
 labels.names[0]                                          # 'Speech'
 """
 
@@ -14,6 +15,10 @@ from yt8m_audio.errors import UserError
 
 AUDIOSET_LABEL_MAP = Path(__file__).parent / "class_labels_indices.csv"
 AUDIOSET_CLASSES = 527
+COLUMNS = (  # class index, display name, and what stands in for an empty name
+    ("index", "display_name", "mid"),  # AudioSet's spelling
+    ("Index", "Name", "KnowledgeGraphId"),  # YouTube-8M's: some entities of its vocabulary have no name
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,25 +33,29 @@ class LabelMap:
 
 
 def read_label_map(path: str) -> LabelMap:
-    """Reads a CSV with the columns `index` and `display_name`; the indices are 0 to rows - 1, in any order.
+    """Reads AudioSet's CSV (columns `index`, `display_name`) or YouTube-8M's vocabulary (columns `Index`, `Name`).
+
+    The indices are 0 to rows - 1, in any order. An empty name becomes the entity's id (`mid`, `KnowledgeGraphId`),
+    where the file has that column.
 
     Raises:
         UserError: if the file cannot be read, or a column or an index is missing.
     """
     try:
         content = Path(path).read_bytes()
-        table = pd.read_csv(path, keep_default_na=False)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise UserError(f"--label_map={path} cannot be read as a CSV: {error}") from error
-    missing = {"index", "display_name"} - set(table.columns)
+    index, name, identifier = _columns(table, path)
+    indices = pd.to_numeric(table[index], errors="coerce")
+    missing = set(range(len(table))) - set(indices)
     if missing:
         raise UserError(
-            f"--label_map={path} has no column {', '.join(sorted(missing))}; found {', '.join(table.columns)}."
+            f"--label_map={path}: the indices must be 0 to {len(table) - 1}, each once; "
+            f"found {len(table)} rows and no {index} {min(missing)}."
         )
-    if sorted(table["index"]) != list(range(len(table))):
-        raise UserError(f"--label_map={path}: the indices must be 0 to {len(table) - 1}, each once.")
-    names = tuple(table.sort_values("index")["display_name"].astype(str))
-    return LabelMap(names, hashlib.sha256(content).hexdigest())
+    names = table[name].where(table[name] != "", table.get(identifier, ""))
+    return LabelMap(tuple(names.iloc[indices.argsort()]), hashlib.sha256(content).hexdigest())
 
 
 def label_map_for(path: str, num_classes: int) -> LabelMap | None:
@@ -61,3 +70,12 @@ def label_map_for(path: str, num_classes: int) -> LabelMap | None:
     if len(labels) != num_classes:
         raise UserError(f"--label_map={path} names {len(labels)} classes, but --num_classes is {num_classes}.")
     return labels
+
+
+def _columns(table: pd.DataFrame, path: str) -> tuple[str, str, str]:
+    """Returns the file's own spelling of the columns."""
+    for columns in COLUMNS:
+        if set(columns[:2]) <= set(table.columns):
+            return columns
+    needed = " or ".join(f"{index} and {name}" for index, name, _ in COLUMNS)
+    raise UserError(f"--label_map={path} needs the columns {needed}; found {', '.join(table.columns)}.")

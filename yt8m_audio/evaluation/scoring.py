@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from yt8m_audio.batch import device_part, model_inputs
+from yt8m_audio.batch import device_part, model_inputs, only_rated
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Scores:
     """What a model says of clips, in their order.
 
     Attributes:
-        probabilities: float32 [clips, C].
+        probabilities: float32 [clips, C]; 0 for classes that were not rated.
         labels: uint8 [clips, C].
-        loss: mean label loss a clip.
+        loss: mean label loss a clip, of the rated classes.
     """
 
     probabilities: np.ndarray
@@ -38,7 +38,8 @@ def scoring_function(model: keras.Model, loss: Callable) -> Callable:
     @tf.function
     def score_batch(batch):
         logits = model(model_inputs(batch), training=False)
-        return tf.sigmoid(logits), loss(batch["labels"], logits)
+        label_weights = batch.get("label_weights")
+        return only_rated(tf.sigmoid(logits), label_weights), loss(batch["labels"], logits, label_weights)
 
     return score_batch
 
@@ -55,7 +56,7 @@ def score(
     Args:
         score_batch: from `scoring_function`.
         dataset: batches (see yt8m_audio.batch); rows of weight 0 are left out.
-        num_clips: how many clips the data set gives.
+        num_clips: how many clips the data set gives at most; corrupt records may turn out to have weight 0.
         num_classes: C.
         progress: called with the number of clips done, after each batch.
     """
@@ -71,4 +72,4 @@ def score(
         losses += float(batch_losses.numpy()[real].sum())
         done = rows.stop
         progress(done)
-    return Scores(probabilities, labels, losses / max(num_clips, 1))
+    return Scores(probabilities[:done], labels[:done], losses / max(done, 1))

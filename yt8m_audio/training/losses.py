@@ -2,10 +2,12 @@
 
 loss = LOSSES.get("CrossEntropyLoss")()
 loss(labels, logits)                    # float32 [B]
+loss(labels, logits, label_weights)     # of the rated classes alone
 """
 
 from keras import ops
 
+from yt8m_audio.batch import only_rated
 from yt8m_audio.registry import register_loss
 
 STARTER_EPSILON = 1e-5  # the starter's guard against log(0); part of its loss's value
@@ -14,9 +16,16 @@ STARTER_EPSILON = 1e-5  # the starter's guard against log(0); part of its loss's
 class LabelLoss:
     """A loss of multi-label classification."""
 
-    def __call__(self, labels, logits):
-        """Gives the loss of each clip, float32 [B], from labels [B, C] in {0, 1} and logits [B, C]."""
-        return ops.sum(self.per_class(ops.cast(labels, logits.dtype), logits), axis=-1)
+    def __call__(self, labels, logits, label_weights=None):
+        """Gives the loss of each clip, float32 [B].
+
+        Args:
+            labels: [B, C] in {0, 1}.
+            logits: float32 [B, C].
+            label_weights: float32 [B, C], factors of the classes' losses: 1 where rated, else 0. All 1 when None.
+        """
+        losses = self.per_class(ops.cast(labels, logits.dtype), logits)  # [B, C]
+        return ops.sum(only_rated(losses, label_weights), axis=-1)
 
     def per_class(self, labels, logits):
         """Gives the loss of each clip and class, [B, C]."""
