@@ -1,0 +1,118 @@
+"""Clips as arrays: what stores give, before labels are spread over classes.
+
+rows = store.fetch(np.array([7, 3, 5]))
+rows.features         # uint8 [3, T, D]
+rows.labels.take([0])  # the labels of clip 7
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+ALIGNMENT = 64  # bytes, of what TensorFlow computes with
+
+
+class Ragged(NamedTuple):
+    """Lists of different lengths.
+
+    Attributes:
+        values: [sum], all lists, one after another.
+        counts: int64 [n], how long each is.
+    """
+
+    values: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Which list each value is in, int64 [sum]."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Where each list begins in the values, int64 [n]."""
+        return np.cumsum(self.counts) - self.counts
+
+    def take(self, numbers: np.ndarray) -> "Ragged":
+        """Those lists, in that order."""
+        return gather(self.values, self.starts[numbers], self.counts[numbers])
+
+
+def gather(values: np.ndarray, starts: np.ndarray, counts: np.ndarray) -> Ragged:
+    """Takes lists out of values [sum]: those that begin at `starts` and are `counts` long."""
+    before = np.cumsum(counts) - counts  # where each will begin
+    return Ragged(values[np.repeat(starts - before, counts) + np.arange(counts.sum())], counts)
+
+
+def join(parts: Sequence[Ragged]) -> Ragged:
+    """The lists of several, one after another."""
+    return Ragged(np.concatenate([each.values for each in parts]), np.concatenate([each.counts for each in parts]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Clips.
+
+    Attributes:
+        video_id: object [n], bytes.
+        features: uint8 or float32 [n, T, D], or float32 [n, D].
+        num_frames: int32 [n].
+        labels: class indices; for segments all classes that were rated.
+        scores: uint8 [sum], for segments, whether the class that was rated is true; else None.
+        start_time: float32 [n], seconds.
+        end_time: float32 [n], seconds.
+        real: bool [n], false for a row that stands for a corrupt record; such a row is all zeros.
+    """
+
+    video_id: np.ndarray
+    features: np.ndarray
+    num_frames: np.ndarray
+    labels: Ragged
+    start_time: np.ndarray
+    end_time: np.ndarray
+    real: np.ndarray
+    scores: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.num_frames)
+
+    def only_real(self) -> "Rows":
+        """The rows that stand for whole records."""
+        if self.real.all():
+            return self
+        names = ("video_id", "features", "num_frames", "start_time", "end_time", "real")
+        labels = self.labels.take(np.flatnonzero(self.real))  # a row that is not real has none, and no scores
+        return dataclasses.replace(self, labels=labels, **{name: getattr(self, name)[self.real] for name in names})
+
+    def spread(self, real: np.ndarray) -> "Rows":
+        """Puts rows [m] to where `real` [n] is true, and zeros elsewhere."""
+
+        def spread(values):
+            out = np.zeros((len(real), *values.shape[1:]), values.dtype)
+            out[real] = values
+            return out
+
+        names = ("features", "num_frames", "start_time", "end_time")
+        video_id = np.full(len(real), b"", object)
+        video_id[real] = self.video_id
+        arrays = {name: spread(getattr(self, name)) for name in names}
+        labels = Ragged(self.labels.values, spread(self.labels.counts))
+        return dataclasses.replace(self, video_id=video_id, labels=labels, real=real, **arrays)
+
+
+def aligned(shape: Sequence[int], dtype) -> np.ndarray:
+    """An array, not filled, that TensorFlow takes over without a copy."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def multi_hot(labels: Ragged, num_classes: int, values: np.ndarray | int = 1, dtype=np.uint8) -> np.ndarray:
+    """Spreads label lists over classes, [n, C]; the labels must be in 0 to C - 1."""
+    out = aligned((len(labels.counts), num_classes), dtype)
+    out.fill(0)
+    out[labels.rows, labels.values] = values
+    return out
