@@ -16,10 +16,10 @@ def main(argv) -> int:
     from yt8m_audio.commands import assemble, training_report
     from yt8m_audio.training.loop import train
 
-    config = assemble.complete(request)
-    train_clips, validation_clips = assemble.open_training_clips(config.data)
-    training_report.begin(request, config, train_clips, validation_clips)
-    summary = train(config, assemble.make_model_of(config), train_clips, validation_clips, request.run)
+    config, *clips = assemble.prepare(request)
+    training_report.begin(request, config, *clips)
+    clips = assemble.cached(config, *clips)
+    summary = train(config, assemble.make_model_of(config), *clips, request.run)
     return training_report.end(request.run, config, summary)
 
 

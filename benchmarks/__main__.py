@@ -1,27 +1,16 @@
-"""`python -m benchmarks`: every benchmark, as a table, and with BENCH_JSON=FILE as JSON too.
-
-The records are AudioSet's balanced split in AUDIOSET_DIR (or ../shared/audioset), or the built-in sample.
-"""
+"""`python -m benchmarks [NAME...]`: every benchmark, or those named, as a table; with BENCH_JSON=FILE as JSON too."""
 
 import dataclasses
 import json
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from yt8m_audio.flags import quieten_tensorflow
-
-
-def records_pattern() -> str:
-    """The glob of the records to measure with."""
-    folder = Path(os.environ.get("AUDIOSET_DIR", Path(__file__).parents[2] / "shared" / "audioset"))
-    if (folder / "features" / "bal_train").is_dir():
-        return str(folder / "features" / "bal_train" / "*.tfrecord")
-    from yt8m_audio.sample import sample_patterns
-
-    return sample_patterns(print).train
 
 
 def show(results) -> None:
@@ -37,15 +26,24 @@ def show(results) -> None:
     (console if console.is_terminal else Console(width=120)).print(table)
 
 
-def main() -> None:
-    """Runs every benchmark."""
+def main(asked: Sequence[str]) -> None:
+    """Runs the benchmarks asked for, all where none are."""
     quieten_tensorflow()
-    from benchmarks import predicting, reading, training
+    from benchmarks import memory, predicting, reading, training, waiting
+    from benchmarks.datasets import audioset_pattern, made
 
-    pattern, results = records_pattern(), []
-    for part in (reading, training, predicting):
-        print(f"measuring {part.__name__.split('.')[-1]} ...", flush=True)
-        results += part.results(pattern)
+    results = []
+    with made() as (repacked, videos, folder):
+        works = {
+            "reading": lambda: reading.results(repacked, videos, folder),
+            "waiting": lambda: waiting.results(repacked),
+            "training": lambda: training.results(audioset_pattern()),
+            "predicting": lambda: predicting.results(audioset_pattern()),
+            "memory": lambda: memory.results(videos, folder),
+        }
+        for name in asked or works:
+            print(f"measuring {name} ...", flush=True)
+            results += works[name]()
     show(results)
     if path := os.environ.get("BENCH_JSON"):
         rows = [{**dataclasses.asdict(each), "ratio": each.ratio} for each in results]
@@ -53,4 +51,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -3,14 +3,15 @@
 import tempfile
 from pathlib import Path
 
+from benchmarks.datasets import opened
 from benchmarks.measure import Result, alternately
-from benchmarks.reading import BATCH_SIZE, opened, read
+from benchmarks.raw import small_records
+from benchmarks.reading import BATCH_SIZE, repeated
 from benchmarks.training import NUM_CLASSES
 from yt8m_audio.evaluation import evaluate
 from yt8m_audio.evaluation.scoring import score, scoring_function
 from yt8m_audio.prediction.top_k import predictor
 from yt8m_audio.prediction.writers import csv_writer
-from yt8m_audio.records import read_chunks
 from yt8m_audio.registry import LOSSES, MODELS
 from yt8m_audio.training.loop import build
 
@@ -24,10 +25,7 @@ def results(pattern: str) -> list[Result]:
     score_batch = scoring_function(model, LOSSES.get("CrossEntropyLoss")())
     predict = predictor(model, top_k=20)
 
-    records = read_chunks(clips.shards, 1024).rebatch(BATCH_SIZE)
-
-    def raw():
-        return read(records, len(clips))
+    raw = repeated(small_records(clips.store.shards.paths), len(clips))
 
     def evaluating():
         scores = score(score_batch, batches, len(clips), NUM_CLASSES)

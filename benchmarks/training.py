@@ -1,12 +1,15 @@
 """How much of the machine's arithmetic does training use? Steps on one batch against a float32 matrix product."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 import models  # noqa: F401  registers the models
+from benchmarks.datasets import opened
 from benchmarks.measure import Result, alternately
-from benchmarks.reading import opened
+from readers import Clips
 from yt8m_audio.batch import device_part
 from yt8m_audio.config import TrainConfig
 from yt8m_audio.registry import LOSSES, MODELS
@@ -23,31 +26,34 @@ def results(pattern: str) -> list[Result]:
     """The limit: clips a second if nothing but the multiplications of forward and backward passes cost time."""
     clips, found = opened(pattern), []
     for name, (batch_size, steps) in WORK.items():
-        model, train = trainer(name, clips, batch_size, steps)
-        products, rate = alternately(matrix_products, train, rounds=3)
-        flops = 3 * forward_flops(model, clips.in_order(batch_size).element_spec["features"].shape[1])
+        call = train_call(name, clips, batch_size)
+        products, rate = alternately(matrix_products, training(call, clips, batch_size, steps), rounds=3)
+        flops = 3 * forward_flops(call.model, clips.data.max_frames)
         found.append(Result(f"training {name}", rate, "clips/s", "float32 matrix product", products / flops))
     return found
 
 
-def trainer(name: str, clips, batch_size: int, steps: int):
-    """A model, and a function that trains it for some steps on batches from memory and returns the clips."""
+def train_call(name: str, clips: Clips, batch_size: int) -> TrainCall:
+    """What trains a model, with weights not trained yet."""
     config = TrainConfig(batch_size=batch_size, base_learning_rate=1e-3)
     model = MODELS.get(name)(num_classes=NUM_CLASSES, feature_sizes=(128,))
-    dataset = clips.in_order(batch_size).map(device_part)
-    build(model, dataset.element_spec)
+    build(model, clips.in_order(batch_size).element_spec)
     optimizer = make_optimizer(config)
     optimizer.build(model.trainable_variables)
     loss, strategy = LOSSES.get(config.label_loss)(), tf.distribute.get_strategy()
-    call = TrainCall(model, optimizer, loss, config, strategy, (batch_size, NUM_CLASSES))
-    batches = iter(dataset.take(8).cache().repeat())
+    return TrainCall(model, optimizer, loss, config, strategy, (batch_size, NUM_CLASSES))
+
+
+def training(call: TrainCall, clips: Clips, batch_size: int, steps: int) -> Callable[[], int]:
+    """A function that trains for some steps on batches from memory, and returns the clips."""
+    batches = iter(clips.in_order(batch_size).map(device_part).take(8).cache().repeat())
 
     def train():
         call.run(batches, tf.constant(steps))
         call.report()
         return steps * batch_size
 
-    return model, train
+    return train
 
 
 def forward_flops(model: keras.Model, num_frames: int) -> float:

@@ -5,6 +5,23 @@ To add one, copy `audioset_frames.py`, and name it here.
 
 from readers.audioset_frames import AudioSetFrameReader
 from readers.clips import Clips, held_out, open_clips
+from readers.mediapipe_features import MediaPipeFeatureReader
 from readers.reader import Reader, resolve
+from readers.vggish_frames import VggishFrameReader
+from readers.youtube8m_frames import Youtube8mFrameReader
+from readers.youtube8m_segments import Youtube8mSegmentReader
+from readers.youtube8m_videos import Youtube8mVideoReader
 
-__all__ = ["AudioSetFrameReader", "Clips", "Reader", "held_out", "open_clips", "resolve"]
+__all__ = [
+    "AudioSetFrameReader",
+    "Clips",
+    "MediaPipeFeatureReader",
+    "Reader",
+    "VggishFrameReader",
+    "Youtube8mFrameReader",
+    "Youtube8mSegmentReader",
+    "Youtube8mVideoReader",
+    "held_out",
+    "open_clips",
+    "resolve",
+]

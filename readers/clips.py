@@ -1,77 +1,178 @@
-"""The clips behind a glob, as batches: shuffled over epochs for training, or once and in order.
+"""The clips behind a pattern, as batches: shuffled over epochs for training, or once and in order.
 
-    clips = open_clips("bal_train/*.tfrecord", "train_data_pattern", reader)
+    clips = open_clips("bal_train/*.tfrecord", "train_data_pattern", data)
     len(clips)                                                    # 22160
     for batch in clips.in_order(batch_size=1024): ...
     for batch in clips.shuffled(batch_size=1024, epochs=5, seed=0, start_step=40): ...
+    clips.only(held_out(10, inside=False)).in_memory()
 
-Batch k of a training run is a function of (seed, k): each epoch is shuffled with a seed of its own, epochs follow
-one another without a short batch between them, and a resumed run skips to its place in its epoch.
+Batch k of a training run is a function of (seed, k): an order says which clips it holds, and a store gives any clips.
+`tf.data` does what it is best at: several batches are made at a time, beside the device.
 """
 
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from readers.reader import Reader
+from readers.orders import ClassBalanced, GlobalShuffle, InOrder, InverseFrequency, Order, ShardShuffle
+from readers.packed import Packed, fill, is_packed, read_packed
+from readers.pooling import pool_frames
+from readers.reader import fitted, label_message, resolve
+from readers.rows import Rows, multi_hot
+from readers.stores import ArrayStore, RecordStore, SegmentStore
+from readers.youtube8m_segments import Youtube8mSegmentReader
 from yt8m_audio import records
+from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
+from yt8m_audio.registry import READERS
 
-READING_ERRORS = (
-    tf.errors.DataLossError,
-    tf.errors.InvalidArgumentError,
-    tf.errors.NotFoundError,
-    tf.errors.PermissionDeniedError,
-)
-CHUNK_BYTES = 1 << 20
-SHUFFLE_BYTES = 64 << 20
-MOST_SHUFFLED_CLIPS = 8192
-MIXED_GROUPS = 8  # not num_readers: the order of a run must not depend on it
-MIXED_CHUNK = 256  # clips from one group before those of the next
+UNIT_BYTES = 32 << 20  # of clips that are read from shards, and shuffled among themselves, at a time
+ARRAY_UNIT_BYTES = 8 << 20  # of clips that are taken from arrays at a time
+MOST_UNIT_CLIPS, MOST_UNIT_BYTES = 8192, 96 << 20
+UNITS_AT_A_TIME = 2
+PREFETCHED_BYTES = 64 << 20
+MOST_PREFETCHED = 4
+RUN_BYTES = 1 << 20  # of clips that lie together in a shard and stay together until they are shuffled
+MOST_NAMED = 20  # shards whose corrupt records are told of one by one
+EXAMPLES, EXAMPLE_BYTES = 1024, 8 << 20  # most records that are looked at to see what a data set holds
 
 
 @dataclasses.dataclass(frozen=True)
 class Clips:
-    """The clips of some shards.
+    """Some clips of a store.
 
     Attributes:
-        reader: parses them.
-        shards: paths.
-        num_clips: how many there are, those that `keep` leaves out not counted.
-        record_bytes: size of a typical record.
-        keep: ids [n] -> bool [n], which clips to read; all when None.
-        lost: how many records each corrupt shard lost, where such are skipped.
+        store: gives any of its clips by number.
+        data: settings, complete.
+        selection: int64 [clips], ascending, the numbers of the clips in the store; all when None.
+        faults: errors that came up while batches were made, by unit, which TensorFlow would tell as its own.
+        named: shards whose corrupt records have been spoken of.
     """
 
-    reader: Reader
-    shards: Sequence[str]
-    num_clips: int
-    record_bytes: int
-    keep: Callable[[np.ndarray], np.ndarray] | None = None
-    lost: dict[str, int] = dataclasses.field(default_factory=dict)
+    store: RecordStore | SegmentStore | ArrayStore
+    data: DataConfig
+    selection: np.ndarray | None = None
+    faults: dict[int, Exception] = dataclasses.field(default_factory=dict)
+    named: set[str] = dataclasses.field(default_factory=set)
 
     def __len__(self) -> int:
-        return self.num_clips
+        return len(self.store) if self.selection is None else len(self.selection)
+
+    # Batches
 
     def in_order(self, batch_size: int) -> tf.data.Dataset:
-        """Gives every clip once, in the order of the shards; the last batch is filled up with rows of weight 0."""
-        return self._batches(self._chunks(self.shards, mixed=False), batch_size)
+        """Gives every clip once, in the order of the store; the last batch is filled up with rows of weight 0."""
+        return self.batches(InOrder(len(self), self._unit_clips(batch_size)), batch_size)
 
     def shuffled(self, batch_size: int, epochs: int, seed: int, start_step: int = 0) -> tf.data.Dataset:
-        """Gives every clip once an epoch, in another order each epoch, from batch `start_step` on."""
-        first_epoch, skipped = divmod(start_step * batch_size, self.num_clips)
-        first_window, skipped = divmod(skipped, self._window_size())
-        windows = tf.data.Dataset.range(first_epoch, epochs).flat_map(lambda epoch: self._shuffled_windows(seed, epoch))
+        """Gives as many clips as the epochs hold, drawn as --sampling says, from batch `start_step` on."""
+        return self.batches(self.order(batch_size, epochs, seed), batch_size, start_step)
 
-        def cut(number, serialized):
-            return tf.cond(number == 0, lambda: serialized[skipped:], lambda: serialized)
+    def order(self, batch_size: int, epochs: int, seed: int) -> Order:
+        """The order of a training run; its numbers count from 0 within these clips, as `selection` does."""
+        draws, unit = epochs * len(self), self._unit_clips(batch_size)
+        if self.data.sampling == "balanced":
+            return ClassBalanced(self.labels(), draws, seed, unit)
+        if self.data.sampling == "weighted":
+            return InverseFrequency(self.labels(), draws, seed, unit)
+        if self.is_indexed:
+            return GlobalShuffle(len(self), epochs, seed, unit)
+        shard = self.store.shard_of(np.arange(len(self)) if self.selection is None else self.selection)
+        run = max(1, RUN_BYTES // self.store.clip_bytes)
+        return ShardShuffle(np.bincount(shard), epochs, seed, window=unit, longest_run=run)
 
-        windows = windows.skip(first_window).enumerate().map(cut) if skipped else windows.skip(first_window)
-        return self._batches(windows.prefetch(1), batch_size)
+    def batches(self, order: Order, batch_size: int, start_step: int = 0) -> tf.data.Dataset:
+        """Gives the clips of an order, from batch `start_step` on; the last one is filled up with rows of weight 0."""
+        first, skipped = order.locate(min(start_step * batch_size, len(order)))
+        spec = self._spec(batch_size)
+
+        def make(number):
+            positions = order.unit(int(number))[skipped if number == first else 0 :]
+            missing = -len(order) % batch_size if number == order.num_units - 1 else 0
+            return self._noted(lambda: [filled_up(array, missing) for array in self.batch(positions)], int(number))
+
+        def as_dict(number):
+            arrays = tf.numpy_function(make, [number], [each.dtype for each in spec.values()], stateful=False)
+            pairs = zip(arrays, spec.items(), strict=True)
+            return {key: tf.ensure_shape(array, [None, *each.shape[1:]]) for array, (key, each) in pairs}
+
+        units = tf.data.Dataset.range(first, order.num_units)
+        units = units.map(as_dict, num_parallel_calls=UNITS_AT_A_TIME, deterministic=True)
+        batches = units.rebatch(batch_size, drop_remainder=True)  # there is none
+        return batches.prefetch(int(np.clip(PREFETCHED_BYTES // batch_bytes(spec), 1, MOST_PREFETCHED)))
+
+    def batch(self, positions: np.ndarray) -> list[np.ndarray]:
+        """The clips at some places of `selection`, int64 [n], as the arrays of a batch, in the order of its keys."""
+        numbers = positions if self.selection is None else self.selection[positions]
+        rows = self.rows(numbers)
+        labels = self._checked_labels(rows, numbers)
+        batch = {
+            "video_id": rows.video_id,
+            "features": rows.features,
+            "num_frames": rows.num_frames,
+            "labels": multi_hot(labels, self.data.num_classes, 1 if rows.scores is None else rows.scores),
+            "example_weights": rows.real.astype(np.float32),
+            "start_time": rows.start_time,
+            "end_time": rows.end_time,
+        }
+        if rows.scores is not None:
+            batch["label_weights"] = multi_hot(labels, self.data.num_classes, dtype=np.float32)
+        return list(batch.values())
+
+    def rows(self, numbers: np.ndarray) -> Rows:
+        """Clips of the store, int64 [n], their frames pooled where the model takes one vector."""
+        rows = self.store.fetch(numbers)
+        if self.data.frame_features or rows.features.ndim == 2:
+            return rows
+        return dataclasses.replace(rows, features=pool_frames(rows.features, rows.num_frames, self.data.pooling))
+
+    def _checked_labels(self, rows: Rows, numbers: np.ndarray):
+        """The labels of clips.
+
+        Raises:
+            UserError: if one is no class; it names the record.
+        """
+        values, most = rows.labels.values, self.data.num_classes
+        if len(values) and (values.min() < 0 or values.max() >= most):
+            wrong = int(np.argmax((values < 0) | (values >= most)))
+            place = self.store.place(int(numbers[rows.labels.rows[wrong]]))
+            raise UserError(f"{place}: {label_message(values[wrong], most)}.")
+        return rows.labels
+
+    def _spec(self, batch_size: int) -> dict[str, tf.TensorSpec]:
+        """What the arrays of a batch are, in their order."""
+        data = self.data
+        size = sum(data.model_sizes)
+        frames = data.segment_size if isinstance(self.store.reader, Youtube8mSegmentReader) else data.max_frames
+        is_bytes = data.frame_features and set(data.types) == {"uint8"}
+        feature_shape = [frames, size] if data.frame_features else [size]
+        spec = {
+            "video_id": tf.TensorSpec([batch_size], tf.string),
+            "features": tf.TensorSpec([batch_size, *feature_shape], tf.uint8 if is_bytes else tf.float32),
+            "num_frames": tf.TensorSpec([batch_size], tf.int32),
+            "labels": tf.TensorSpec([batch_size, data.num_classes], tf.uint8),
+            "example_weights": tf.TensorSpec([batch_size], tf.float32),
+            "start_time": tf.TensorSpec([batch_size], tf.float32),
+            "end_time": tf.TensorSpec([batch_size], tf.float32),
+        }
+        if data.segment_labels:
+            spec["label_weights"] = tf.TensorSpec([batch_size, data.num_classes], tf.float32)
+        return spec
+
+    def _unit_clips(self, batch_size: int) -> int:
+        """Clips that are made at a time: as many whole batches as fit."""
+        bytes_each = max(self.store.clip_bytes, batch_bytes(self._spec(1)))
+        unit_bytes = ARRAY_UNIT_BYTES if self.is_indexed else UNIT_BYTES
+        clips = int(np.clip(unit_bytes // bytes_each, 1, MOST_UNIT_CLIPS))
+        if clips < batch_size:  # a batch is made at once, unless it is a very large one
+            return batch_size if batch_size * bytes_each <= MOST_UNIT_BYTES else clips
+        return clips // batch_size * batch_size
+
+    # Parts
 
     def only(self, keep: Callable[[np.ndarray], np.ndarray]) -> "Clips":
         """Returns those of the clips that a function of ids, bytes [n] -> bool [n], keeps; every shard is read once.
@@ -79,93 +180,163 @@ class Clips:
         Raises:
             UserError: if it keeps none.
         """
-        clips = dataclasses.replace(self, keep=keep)
-        with self.errors_explained():
-            kept = sum(int(chunk.shape[0]) for chunk in clips._chunks(self.shards, mixed=False))
-        if not kept:
-            raise UserError(f"None of the {self.num_clips:,} clips is in the chosen split.")
-        return dataclasses.replace(clips, num_clips=kept)
+        ids = self._noted(self.store.video_ids)
+        numbers = np.arange(len(self.store)) if self.selection is None else self.selection
+        kept = numbers[keep(ids[numbers])]
+        if not len(kept):
+            raise UserError(f"None of the {len(self):,} clips is in the chosen split.")
+        return dataclasses.replace(self, selection=kept)
+
+    def part(self, worker: int, workers: int) -> "Clips":
+        """Returns one worker's share: every so many-th shard, or clip where there are fewer shards than workers."""
+        numbers = np.arange(len(self.store)) if self.selection is None else self.selection
+        shards = len(self.store.shard_sizes)
+        split = self.store.shard_of(numbers) if shards >= workers else np.arange(len(numbers))
+        return dataclasses.replace(self, selection=numbers[split % workers == worker])
+
+    def labels(self):
+        """The labels of all clips, as Ragged; every shard is read once."""
+        labels = self._noted(self.store.labels)
+        return labels if self.selection is None else labels.take(self.selection)
+
+    # Memory
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether the clips lie in arrays, in memory or on the disk, that can be indexed at random as they are."""
+        return isinstance(self.store, ArrayStore)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What `in_memory` takes, labels apart."""
+        return len(self) * batch_bytes({"features": self._spec(1)["features"]})
+
+    def in_memory(self) -> "Clips":
+        """Reads all clips into memory, as bytes where they are bytes; corrupt ones are left out."""
+        spec = self._spec(1)["features"]
+        features = np.empty((len(self), *spec.shape[1:]), spec.dtype.as_numpy_dtype)
+        store = ArrayStore(fill(features, self.parts()), "the clips in memory", self.store.reader)
+        store.lost_by_shard = self.store.lost_by_shard
+        return dataclasses.replace(self, store=store, selection=None)
+
+    def parts(self) -> Iterator[Rows]:
+        """All clips in order, some at a time."""
+        size = self._unit_clips(MOST_UNIT_CLIPS)
+        for first in range(0, len(self), size):
+            numbers = np.arange(first, min(first + size, len(self)))
+            numbers = numbers if self.selection is None else self.selection[numbers]
+            rows = self._noted(lambda numbers=numbers: self.rows(numbers))
+            self._checked_labels(rows, numbers)
+            yield rows
+
+    # What goes wrong
 
     @contextlib.contextmanager
     def errors_explained(self) -> Iterator[None]:
-        """Turns what goes wrong in reading and parsing, while the clips are consumed, into what `explain` says."""
+        """Turns TensorFlow's errors, while the clips are consumed, into those that were behind them."""
         try:
             yield
-        except READING_ERRORS as error:
-            raise self.explain(error) from error
+        except tf.errors.OpError as error:
+            if not self.faults:
+                raise
+            raise self.faults[min(self.faults)] from error
 
-    def explain(self, error: Exception) -> Exception:
-        """Turns an error of reading or parsing into one that names the file and the record, where one is at fault."""
-        parse = tf.function(self.reader.parse, input_signature=[tf.TensorSpec([None], tf.string)])
-        fault = records.find_fault(self.shards, parse)
-        if fault is None:
-            return error
-        path, number, why = fault
-        if isinstance(why, tf.errors.DataLossError):
-            return UserError(records.corrupt_message(path, number))
-        if isinstance(why, tf.errors.InvalidArgumentError):
-            serialized = next(iter(tf.data.TFRecordDataset(path).skip(number))).numpy()
-            return UserError(f"{path}, record {number}: {self._fault(serialized) or why.message.splitlines()[0]}.")
-        return UserError(f"{path} cannot be read: {why.message}")
+    def lost_lines(self) -> list[str]:
+        """What there is to say of corrupt records come across so far: each shard once, and how many they are."""
+        lost = self.store.lost_by_shard()
+        new = [path for path in lost if path not in self.named]
+        self.named.update(new)
+        lines = [f"warning: {path}: {_corrupt(lost[path])} left out." for path in new[:MOST_NAMED]]
+        if len(new) > MOST_NAMED:
+            lines.append(f"warning: and in {len(new) - MOST_NAMED:,} more shards.")
+        return [*lines, f"{_corrupt(sum(lost.values()))} left out so far."] if lost else []
 
-    def _fault(self, serialized: bytes) -> str:
+    def _noted(self, work: Callable, unit: int = 0):
+        """Does some work, and notes what goes wrong for `errors_explained`."""
         try:
-            return self.reader.fault(serialized)
-        except Exception:  # whatever protobuf raises on bytes that are no message
-            return "it is no tf.train.SequenceExample"
-
-    def _window_size(self) -> int:
-        """Clips that are shuffled among themselves, as many as fit in SHUFFLE_BYTES."""
-        return int(np.clip(SHUFFLE_BYTES // self.record_bytes, 256, MOST_SHUFFLED_CLIPS))
-
-    def _shuffled_windows(self, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
-        """One epoch's serialised records: shards in random order, and windows of their records shuffled."""
-        epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
-        shards = tf.random.experimental.stateless_shuffle(tf.constant(self.shards), epoch_seed)
-
-        def shuffle(number, serialized):
-            window_seed = tf.random.experimental.stateless_fold_in(epoch_seed, number)
-            return tf.random.experimental.stateless_shuffle(serialized, window_seed)
-
-        return self._chunks(shards, mixed=True).rebatch(self._window_size()).enumerate().map(shuffle)
-
-    def _chunks(self, shards, mixed: bool) -> tf.data.Dataset:
-        """Serialised records in vectors, without those that `keep` leaves out."""
-        size = int(np.clip(CHUNK_BYTES // self.record_bytes, 1, MIXED_CHUNK if mixed else 1024))
-        groups = MIXED_GROUPS if mixed else self.reader.data.num_readers
-        chunks = records.read_chunks(shards, size, groups=groups, mixed=mixed)
-        return chunks if self.keep is None else chunks.map(self._kept, num_parallel_calls=2)
-
-    def _kept(self, serialized: tf.Tensor) -> tf.Tensor:
-        keep = tf.numpy_function(self.keep, [self.reader.video_ids(serialized)], tf.bool, stateful=False)
-        return tf.boolean_mask(serialized, tf.ensure_shape(keep, [None]))
-
-    def _batches(self, serialized: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
-        """Parses records, in vectors of any size, to batches of exactly `batch_size` clips."""
-
-        def parse(records):
-            real = tf.shape(records)[0]
-            filled = tf.pad(records, [[0, batch_size - real]])  # an empty string parses as a clip without anything
-            batch = self.reader.parse(filled)
-            batch["example_weights"] = tf.sequence_mask(real, batch_size, tf.float32)
-            return {key: tf.ensure_shape(value, [batch_size, *value.shape[1:]]) for key, value in batch.items()}
-
-        return serialized.rebatch(batch_size).map(parse, num_parallel_calls=2, deterministic=True).prefetch(4)
+            return work()
+        except Exception as error:
+            self.faults[unit] = error
+            raise
 
 
-def open_clips(pattern: str, flag: str, reader: Reader) -> Clips:
-    """Finds and counts the clips of a glob, and with --skip_corrupt_records leaves the corrupt ones out.
+def _corrupt(count: int) -> str:
+    return f"{count:,} corrupt record{'s' if count > 1 else ''}"
+
+
+def filled_up(array: np.ndarray, missing: int) -> np.ndarray:
+    """Adds rows of zeros, or of empty ids, to an array of a batch."""
+    if not missing:
+        return array
+    nothing = b"" if array.dtype == object else 0
+    return np.concatenate([array, np.full((missing, *array.shape[1:]), nothing, array.dtype)])
+
+
+def batch_bytes(spec: dict[str, tf.TensorSpec]) -> int:
+    """Bytes of the arrays of a batch, ids not counted."""
+    return sum(each.shape.num_elements() * each.dtype.size for each in spec.values() if each.dtype != tf.string)
+
+
+def open_clips(pattern: str, flag: str, data: DataConfig) -> Clips:
+    """Finds the clips of a glob of shards, or of a packed folder.
+
+    Args:
+        pattern: the glob, or the folder.
+        flag: the flag that gave it, for errors.
+        data: settings; what is not given is read off the first records.
 
     Raises:
-        UserError: if there are none, or a shard is cut; it names `flag`, or the file.
+        UserError: if there are none, a shard is cut, or the settings do not fit.
     """
-    shards, lost = records.find_shards(pattern, flag), {}
-    if reader.data.skip_corrupt_records:
-        shards, lost = records.salvage(shards)
-    num_clips = int(records.count_records(shards).sum()) if shards else 0
-    if not num_clips:
+    if is_packed(pattern):
+        return _open_packed(read_packed(pattern), data)
+    shards = records.index_shards(records.find_shards(pattern, flag), data.skip_corrupt_records)
+    if not len(shards):
         raise UserError(f"--{flag}={pattern} holds no clip that can be read.")
-    return Clips(reader, tuple(shards), num_clips, len(records.first_record(shards)), lost=lost)
+    data = resolve(data, *_examples(shards, data.skip_corrupt_records))
+    reader = READERS.get(data.reader)(data)
+    store = RecordStore(shards, reader, data.skip_corrupt_records)
+    return Clips(SegmentStore(store) if isinstance(reader, Youtube8mSegmentReader) else store, data)
+
+
+def _open_packed(packed: Packed, data: DataConfig) -> Clips:
+    """The clips of a packed folder, as far as they fit the settings."""
+    there = packed.data
+    found = dict(zip(there.names, zip(there.types, there.sizes, strict=True), strict=True))
+    if data.segment_labels and not there.segment_labels:
+        raise UserError(f"--segment_labels: {packed.path} was not packed by segments.")
+    reader = READERS.get(there.reader)
+    holds = f"{packed.path} holds {there.feature_names}"
+    segments = {"segment_labels": there.segment_labels, "segment_size": there.segment_size}
+    data = fitted(dataclasses.replace(data, **segments), reader, found, holds)
+    data = dataclasses.replace(data, num_classes=data.num_classes or there.num_classes)
+    if packed.arrays.features.ndim == 3:
+        data = dataclasses.replace(data, max_frames=data.max_frames or there.max_frames)
+    begins = dict(zip(there.names, np.cumsum([0, *there.sizes]), strict=False))
+    columns = [slice(begins[name], begins[name] + size) for name, size in zip(data.names, data.sizes, strict=True)]
+    columns = [] if data.names == there.names else columns
+    whole = there.segment_labels or data.max_frames == packed.arrays.features.shape[1]
+    max_frames = None if whole else data.max_frames
+    return Clips(ArrayStore(packed.arrays, packed.path, reader(data), columns, max_frames), data)
+
+
+def _examples(shards: records.Shards, skip_corrupt: bool) -> tuple[list[bytes], str]:
+    """The first records that are whole, and the first one's file.
+
+    Raises:
+        UserError: if the first one is corrupt, unless that is to be passed over, or none is whole.
+    """
+    some = int(
+        np.clip(np.searchsorted((shards.ends - shards.starts).cumsum(), EXAMPLE_BYTES), 1, min(EXAMPLES, len(shards)))
+    )
+    for first in range(0, len(shards), some):
+        found, whole = records.read_records(shards, np.arange(first, min(first + some, len(shards))))
+        if not whole.all() and not skip_corrupt:
+            raise UserError(records.corrupt_message(*shards.place(first + int(np.argmin(whole)))))
+        if whole.any():
+            examples = found.only(whole)
+            return [examples[number] for number in range(len(examples))], shards.place(first + int(np.argmax(whole)))[0]
+    raise UserError(f"None of the {len(shards):,} records is whole: fetch the shards again.")
 
 
 def held_out(percent: int, inside: bool) -> Callable[[np.ndarray], np.ndarray]:

@@ -1,76 +1,245 @@
-"""What every reader is: a parser of serialised records, in batches, and what the first record tells of a family."""
+"""What every reader is: a parser of many records at once, and what the first records tell of a family.
+
+    data = resolve(DataConfig(), examples, "bal_train/00.tfrecord")    # names, sizes, types, classes, reader
+    rows = READERS.get(data.reader)(data).parse(records)
+
+A family is a class of a few lines: which keys its records have, and how many classes.
+"""
 
 import dataclasses
 from collections.abc import Sequence
+from typing import ClassVar
 
+import numpy as np
 import tensorflow as tf
 
+from readers.rows import Rows, aligned
+from readers.wire import ParsedRecords
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
+from yt8m_audio.records import Records
 from yt8m_audio.registry import READERS
+
+YT8M_CLASSES = 3862  # of 2018 and 2019; 4,716 in 2017, 4,800 in 2016
+SHORT_CLIP_FRAMES = 10  # AudioSet's clips have no more
+LONG_CLIP_FRAMES = 300  # the starter code's limit
+SAME_FEATURE = (  # what one sound or one picture is called in each family
+    ("audio", "audio_embedding", "AUDIO/feature/floats", "mean_audio"),
+    ("rgb", "RGB/feature/floats", "mean_rgb"),
+)
 
 
 class Reader:
-    """Parses batches of serialised records of one family. Built from settings that are complete (see `resolve`).
+    """Parses records of one family. Built from settings that are complete (see `resolve`).
 
     Args:
         data: what to read.
     """
 
+    level: ClassVar[str] = ""  # "frame" or "video": what a record holds
+    features: ClassVar[tuple[str, ...]] = ()  # what is read when no --feature_names are given, as far as it is there
+    id_keys: ClassVar[tuple[str, ...]] = ("id", "video_id")
+    num_classes: ClassVar[int] = YT8M_CLASSES
+
     def __init__(self, data: DataConfig):
         self.data = data
 
-    @staticmethod
-    def matches(record: tf.train.SequenceExample) -> bool:
+    @classmethod
+    def matches(cls, example: tf.train.SequenceExample, data: DataConfig) -> bool:
         """Whether a record is of this family."""
         raise NotImplementedError
 
-    @staticmethod
-    def complete(data: DataConfig, record: tf.train.SequenceExample, more: Sequence) -> DataConfig:
-        """Fills in what was not given, from a record and more behind it.
+    @classmethod
+    def found(cls, example: tf.train.SequenceExample) -> dict[str, tuple[str, int]]:
+        """The features of a record: name -> (type, size); the type is "" where there are no frames to tell."""
+        raise NotImplementedError
+
+    def parse(self, records: Records) -> Rows:
+        """Parses records.
 
         Raises:
-            UserError: if what was given does not fit the record.
+            MalformedRecord: if one is not of the family; it holds the record's number.
         """
         raise NotImplementedError
 
-    def parse(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Parses string [B] to a batch without example_weights (see yt8m_audio.batch); in a graph."""
-        raise NotImplementedError
+    def video_ids(self, records: Records) -> np.ndarray:
+        """Parses the ids alone, object [n] of bytes; b"" where a record has none."""
+        return _parsed(records).strings(*self.id_keys)
 
-    def video_ids(self, serialized: tf.Tensor) -> tf.Tensor:
-        """Parses string [B] to the video ids alone, string [B]; in a graph."""
-        raise NotImplementedError
-
-    def fault(self, serialized: bytes) -> str:
-        """Says why one record cannot be parsed, or "" where it is nothing that the reader knows of."""
-        raise NotImplementedError
+    def labels(self, records: Records):
+        """Parses the labels alone, as Ragged."""
+        return _parsed(records).integers("labels")
 
 
-def resolve(data: DataConfig, serialized: bytes, path: str, more: Sequence[bytes] = ()) -> DataConfig:
-    """Completes the settings from the first record of the data set.
+class FrameReader(Reader):
+    """Reads SequenceExamples with a feature list a feature: one string of bytes, or list of floats, a frame."""
+
+    level = "frame"
+    start_key: ClassVar[str] = "start_time_seconds"
+    end_key: ClassVar[str] = "end_time_seconds"
+
+    @classmethod
+    def found(cls, example):
+        lists = example.feature_lists.feature_list
+        return {name: _kind_and_size(each.feature[0] if each.feature else None) for name, each in lists.items()}
+
+    def parse(self, records):
+        data, parsed = self.data, _parsed(records)
+        is_bytes = set(data.types) == {"uint8"}
+        out = aligned((len(records), data.max_frames, sum(data.sizes)), np.uint8 if is_bytes else np.float32)
+        frames, num_frames = parsed.frames(data.names, data.sizes, data.types, data.max_frames, out)
+        start_time = first_floats(parsed, self.start_key, np.zeros(len(records), np.float32))
+        return Rows(
+            video_id=parsed.strings(*self.id_keys),
+            features=frames,
+            num_frames=num_frames,
+            labels=parsed.integers("labels"),
+            start_time=start_time,
+            end_time=first_floats(parsed, self.end_key, start_time + num_frames),
+            real=np.ones(len(records), bool),
+        )
+
+
+def _parsed(records: Records) -> ParsedRecords:
+    return ParsedRecords(records.buffer, records.starts, records.ends)
+
+
+def first_floats(parsed: ParsedRecords, key: str, default: np.ndarray) -> np.ndarray:
+    """A number a record, float32 [n], and the default's where a record has none."""
+    floats = parsed.floats(key)
+    out, some = default.astype(np.float32), floats.counts > 0
+    out[some] = floats.values[floats.starts[some]]
+    return out
+
+
+def _kind_and_size(feature: tf.train.Feature | None) -> tuple[str, int]:
+    """Type and size of one frame, or of a vector."""
+    if feature is None:
+        return "", 0
+    if feature.bytes_list.value:
+        return "uint8", sum(map(len, feature.bytes_list.value))
+    return "float32", len(feature.float_list.value)
+
+
+def vectors_of(example: tf.train.SequenceExample) -> dict[str, tuple[str, int]]:
+    """The context's float lists as features: name -> (type, size)."""
+    floats = {key: each for key, each in example.context.feature.items() if len(each.float_list.value) > 1}
+    return {key: _kind_and_size(each) for key, each in floats.items()}
+
+
+# What the first records tell
+
+
+def resolve(data: DataConfig, examples: Sequence[bytes], path: str) -> DataConfig:
+    """Completes the settings from the first records of a data set.
 
     Args:
         data: the settings given.
-        serialized: the record.
-        path: its file, for errors.
-        more: records behind it, which tell how long clips are.
+        examples: serialised records, one at least.
+        path: the first one's file, for errors.
 
     Raises:
         UserError: if no reader knows the record, or a setting does not fit it.
     """
-    record = _as_sequence_example(serialized)
-    if data.reader:
-        reader = READERS.get(data.reader)
-    else:
-        reader = next((known for known in map(READERS.get, READERS.names()) if known.matches(record)), None)
-    if reader is None:
-        raise UserError(f"The first record of {path} is of no known family: {found_keys(record)}.")
+    parsed = [_as_sequence_example(each) for each in examples]
+    reader = READERS.get(data.reader) if data.reader else _reader_for(parsed[0], data)
     try:
-        completed = reader.complete(data, record, [_as_sequence_example(each) for each in more])
-        return dataclasses.replace(completed, reader=reader.__name__)
+        if reader is None:
+            raise UserError(f"It is of no known family: {found_keys(parsed[0])}.")
+        return _complete(reader, data, parsed)
     except UserError as error:
         raise UserError(f"{error} (First record of {path}.)") from None
+
+
+def _reader_for(example: tf.train.SequenceExample, data: DataConfig) -> type[Reader] | None:
+    """The reader whose family a record is of; where none knows it, one that reads the features asked for."""
+    known = [READERS.get(name) for name in READERS.names()]
+    for reader in known:
+        if reader.matches(example, data):
+            return reader
+    asked = data.names
+    return next((each for each in known if asked and set(asked) <= set(each.found(example))), None)
+
+
+def _complete(reader: type[Reader], data: DataConfig, examples: Sequence[tf.train.SequenceExample]) -> DataConfig:
+    """Fills in what was not given."""
+    found = {}
+    for example in reversed(examples):  # the first one counts, but for what it has no frames to tell
+        found |= {name: each for name, each in reader.found(example).items() if each[0] or name not in found}
+    data = fitted(data, reader, found, found_keys(examples[0]))
+    num_classes = data.num_classes or reader.num_classes
+    beyond = label_beyond(examples[0], num_classes)
+    if beyond:
+        raise UserError(f"--num_classes={num_classes} does not fit: {beyond}.")
+    return dataclasses.replace(
+        data, num_classes=num_classes, max_frames=data.max_frames or _longest(examples, data.names)
+    )
+
+
+def fitted(data: DataConfig, reader: type[Reader], found: dict[str, tuple[str, int]], holds: str) -> DataConfig:
+    """Fills in the features: the records' own names of those asked for, their sizes and types.
+
+    Args:
+        data: the settings given.
+        reader: of the records.
+        found: what they hold, name -> (type, size).
+        holds: the same in words, for errors.
+
+    Raises:
+        UserError: if what was given does not fit.
+    """
+    if data.frame_features and reader.level == "video":
+        raise UserError(
+            "The records hold one vector a clip, which a frame-level model cannot be fed: choose a video-level "
+            "--model, such as MoeModel, or records with frames."
+        )
+    if data.pooling != "mean" and not data.frame_features and reader.level == "video":
+        raise UserError(f"--pooling={data.pooling} needs records with frames; these hold one vector a clip.")
+    names = [fitting_name(name, found) for name in data.names]
+    if None in names:
+        asked = data.names[names.index(None)]
+        raise UserError(f"--feature_names={data.feature_names}: {asked} is no feature of the records; {holds}.")
+    names = names or [name for name in reader.features if name in found] or sorted(found)
+    if not names:
+        raise UserError(f"There is no feature in the records; {holds}.")
+    sizes = _fitting(data, "feature_sizes", data.sizes, names, [found[name][1] or 0 for name in names])
+    types = _fitting(data, "feature_types", data.types, names, [found[name][0] for name in names])
+    return dataclasses.replace(
+        data,
+        reader=reader.__name__,
+        feature_names=",".join(names),
+        feature_sizes=",".join(map(str, sizes)),
+        feature_types=",".join(types),
+    )
+
+
+def fitting_name(asked: str, found: Sequence[str]) -> str | None:
+    """What the records call a feature that may have another name in another family; None where they have none."""
+    names = next((group for group in SAME_FEATURE if asked in group), ())
+    return next((name for name in (asked, *names) if name in found), None)
+
+
+def _fitting(data: DataConfig, flag: str, given: list, names: list[str], there: list) -> list:
+    """What was given of each feature, or else what the records have; the two must be the same."""
+    if given and len(given) != len(names):
+        raise UserError(
+            f"--{flag}={getattr(data, flag)} are {len(given)}, but there are {len(names)} features: {', '.join(names)}."
+        )
+    unknown = {"feature_sizes": 128, "feature_types": "uint8"}[flag]
+    merged = [each or (given[number] if given else unknown) for number, each in enumerate(there)]
+    for name, asked, found in zip(names, given, merged, strict=False):
+        if asked != found:
+            what = f"which has {found} values a frame" if flag == "feature_sizes" else f"which is {found}"
+            raise UserError(
+                f"--{flag}={getattr(data, flag)} does not fit {name}, {what}: set {','.join(map(str, merged))}."
+            )
+    return merged
+
+
+def _longest(examples: Sequence[tf.train.SequenceExample], names: Sequence[str]) -> int:
+    """How many frames are kept of a clip."""
+    longest = max(len(each.feature_lists.feature_list[names[0]].feature) for each in examples)
+    return SHORT_CLIP_FRAMES if longest <= SHORT_CLIP_FRAMES else LONG_CLIP_FRAMES
 
 
 def _as_sequence_example(serialized: bytes) -> tf.train.SequenceExample:
@@ -81,8 +250,20 @@ def _as_sequence_example(serialized: bytes) -> tf.train.SequenceExample:
         return tf.train.SequenceExample()
 
 
-def found_keys(record: tf.train.SequenceExample) -> str:
+def label_beyond(example: tf.train.SequenceExample, num_classes: int) -> str:
+    """Says which label of a record is no class, or "" where all are."""
+    labels = example.context.feature["labels"].int64_list.value if "labels" in example.context.feature else ()
+    beyond = [label for label in labels if not 0 <= label < num_classes]
+    return label_message(beyond[0], num_classes) if beyond else ""
+
+
+def label_message(label: int, num_classes: int) -> str:
+    """What is said of a label that is no class."""
+    return f"label {label} is not in 0 to {num_classes - 1}: set --num_classes to the number of classes"
+
+
+def found_keys(example: tf.train.SequenceExample) -> str:
     """Lists a record's keys, for an error."""
-    lists = sorted(record.feature_lists.feature_list)
-    context = sorted(record.context.feature)
+    lists = sorted(example.feature_lists.feature_list)
+    context = sorted(example.context.feature)
     return f"its feature lists are {', '.join(lists) or 'none'}; its context keys are {', '.join(context) or 'none'}"

@@ -1,25 +1,47 @@
-"""The order of clips: every one once an epoch, any batch again from seed and step, and splits by a hash of the id."""
+"""Clips from every kind of store: each once an epoch, any batch again from seed and step, splits, workers' parts."""
 
 import csv
+import dataclasses
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from readers import Clips, held_out, open_clips
+from readers import held_out, open_clips
+from readers.orders import GlobalShuffle
+from readers.packed import write_packed
+from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
+from yt8m_audio.examples import frames_record
 
 BATCH, EPOCHS = 4, 3
 
 
-@pytest.fixture(params=[None, 5], ids=["one window", "windows of 5"])
-def clips(request, shard, open_shards, tmp_path, monkeypatch):
+@pytest.fixture
+def streamed(shard, open_shards, tmp_path):
     """23 clips in 7 shards."""
-    if request.param:
-        monkeypatch.setattr(Clips, "_window_size", lambda clips: request.param)
     for number, count in enumerate([1, 5, 3, 4, 2, 7, 1]):
         shard(count, f"{number}.tfrecord")
     return open_shards(f"{tmp_path}/*.tfrecord")
+
+
+@pytest.fixture
+def packed(streamed, tmp_path):
+    """The same clips, from a packed folder."""
+    folder = str(tmp_path / "packed")
+    write_packed(folder, streamed.data, (23, 10, 128), np.uint8, streamed.parts())
+    return open_clips(folder, "train_data_pattern", DataConfig(frame_features=True))
+
+
+@pytest.fixture(params=["one window", "windows of 5", "memory", "packed"])
+def clips(request, streamed, monkeypatch):
+    """The same clips, from each kind of store."""
+    if request.param == "packed":
+        return request.getfixturevalue("packed")
+    if request.param == "windows of 5":
+        monkeypatch.setattr("readers.clips.MOST_UNIT_CLIPS", 5)
+    return streamed.in_memory() if request.param == "memory" else streamed
 
 
 def ids_of(batches) -> list[list[bytes]]:
@@ -115,9 +137,8 @@ def test_chosen_clips_alone_are_counted_and_read(clips):
     names = real_ids(clips.in_order(BATCH))
     wanted = [name for name in names if ends_in_zero(name)]
     assert 0 < len(wanted) < 23
-    reader, pattern = clips.reader, ",".join(clips.shards)
-    chosen = open_clips(pattern, "f", reader).only(held_out(10, inside=True))
-    others = open_clips(pattern, "f", reader).only(held_out(10, inside=False))
+    chosen = clips.only(held_out(10, inside=True))
+    others = clips.only(held_out(10, inside=False))
     assert (len(chosen), len(others)) == (len(wanted), 23 - len(wanted))
     assert real_ids(chosen.in_order(BATCH)) == wanted
     assert sorted(real_ids(chosen.shuffled(BATCH, 2, seed=0))) == sorted(2 * wanted)
@@ -128,6 +149,127 @@ def test_chosen_clips_alone_are_counted_and_read(clips):
 def test_a_split_that_holds_no_clip_is_named(shard, open_shards):
     with pytest.raises(UserError, match="None of the 3 clips is in the chosen split"):
         open_shards(shard(3)).only(lambda ids: np.zeros(len(ids), bool))
+
+
+# Stores
+
+
+def arrays_of(batches) -> list[dict]:
+    return [{key: value.numpy() for key, value in batch.items()} for batch in batches]
+
+
+def assert_equal(batches, others):
+    batches, others = arrays_of(batches), arrays_of(others)
+    assert len(batches) == len(others)
+    for batch, other in zip(batches, others, strict=True):
+        assert batch.keys() == other.keys()
+        for key, value in batch.items():
+            np.testing.assert_array_equal(value, other[key])
+            assert value.dtype == other[key].dtype
+
+
+def read_through(pattern, data):
+    clips = open_clips(pattern, "f", data)
+    with clips.errors_explained():
+        list(clips.in_order(BATCH))
+
+
+def test_every_store_gives_the_same_batches_in_one_order(streamed, packed):
+    order = GlobalShuffle(23, EPOCHS, seed=5, unit_size=7)
+    wanted = streamed.batches(order, BATCH)
+    assert_equal(streamed.in_memory().batches(order, BATCH), wanted)
+    assert_equal(packed.batches(order, BATCH), wanted)
+    assert_equal(packed.in_memory().shuffled(BATCH, EPOCHS, seed=5), packed.shuffled(BATCH, EPOCHS, seed=5))
+
+
+@pytest.mark.parametrize("sampling", ["balanced", "weighted"])
+def test_sampling_is_the_same_from_every_store_and_resumes(streamed, packed, sampling):
+    def shuffled(clips, start_step=0):
+        data = dataclasses.replace(clips.data, sampling=sampling)
+        return dataclasses.replace(clips, data=data).shuffled(BATCH, EPOCHS, seed=5, start_step=start_step)
+
+    wanted = list(shuffled(streamed))
+    assert_equal(shuffled(streamed.in_memory()), wanted)
+    assert_equal(shuffled(packed), wanted)
+    assert_equal(shuffled(streamed, start_step=7), wanted[7:])
+    assert len(real_ids(wanted)) == 69
+
+
+def test_balanced_batches_hold_every_class_as_often(streamed):
+    data = dataclasses.replace(streamed.data, sampling="balanced")
+    labels = np.concatenate([batch["labels"] for batch in dataclasses.replace(streamed, data=data).shuffled(7, 7, 0)])
+    counts = labels[:161, :7].sum(axis=0)  # 161 draws of the classes 0 to 6
+    assert counts.tolist() == [23] * 7
+
+
+@pytest.mark.parametrize("workers", [1, 2, 7, 8, 23])
+def test_workers_share_the_clips(clips, workers):
+    parts = [clips.part(worker, workers) for worker in range(workers)]
+    ids = [real_ids(part.in_order(BATCH)) for part in parts]
+    assert sorted(name for some in ids for name in some) == sorted(real_ids(clips.in_order(BATCH)))
+    assert [len(some) for some in ids] == [len(part) for part in parts]
+
+
+def test_workers_take_whole_shards_where_there_are_enough(streamed):
+    shards = [{name[:1] for name in real_ids(streamed.part(worker, 3).in_order(BATCH))} for worker in range(3)]
+    assert shards == [{b"0", b"3", b"6"}, {b"1", b"4"}, {b"2", b"5"}]
+
+
+def test_a_packed_folder_gives_some_of_its_features_and_frames(tmp_path, shard, open_shards):
+    ramp = np.arange(40, dtype=np.uint8).reshape(10, 4)
+    records = [frames_record({"id": b"a"}, [1], {"rgb": ramp[:7, :3], "audio": ramp[:7, 3:] + 100})]
+    clips = open_shards(shard(records))
+    write_packed(str(tmp_path / "packed"), clips.data, (1, 10, 4), np.uint8, clips.parts())
+
+    def features(**settings):
+        data = DataConfig(frame_features=True, **settings)
+        (batch,) = open_clips(str(tmp_path / "packed"), "f", data).in_order(1)
+        return batch["features"].numpy()[0], int(batch["num_frames"][0])
+
+    np.testing.assert_array_equal(features(feature_names="audio", max_frames=3)[0], ramp[:3, 3:] + 100)
+    both, num_frames = features(feature_names="audio,rgb", max_frames=12)
+    np.testing.assert_array_equal(both[:7], np.concatenate([ramp[:7, 3:] + 100, ramp[:7, :3]], axis=1))
+    assert (both.shape, num_frames, both[7:].any()) == ((12, 4), 7, False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"feature_names": "rgb"}, "rgb is no feature of the records; .* holds audio_embedding"),
+        ({"feature_sizes": "64"}, "--feature_sizes=64 does not fit audio_embedding"),
+        ({"segment_labels": True}, "--segment_labels: .* was not packed by segments"),
+        ({"num_classes": 3}, r"packed, clip 4: label 3 is not in 0 to 2"),
+    ],
+)
+def test_what_does_not_fit_a_packed_folder_is_named(packed, settings, message):
+    with pytest.raises(UserError, match=message):
+        read_through(packed.store.about, DataConfig(frame_features=True, **settings))
+
+
+@pytest.mark.parametrize("name", ["features.npy", "label_counts.npy", "packed.json"])
+def test_a_damaged_packed_folder_is_named(packed, name):
+    file = Path(packed.store.about) / name
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(UserError, match=r"is no whole packed folder .*repack it"):
+        open_clips(packed.store.about, "f", DataConfig(frame_features=True))
+
+
+def test_a_packed_folder_appears_whole_or_not_at_all(streamed, tmp_path):
+    def broken():
+        yield next(streamed.parts())
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_packed(str(tmp_path / "new"), streamed.data, (46, 10, 128), np.uint8, broken())
+    assert [path.name for path in tmp_path.iterdir() if "new" in path.name] == []
+
+
+def test_pooled_frames_are_kept_in_memory(streamed):
+    data = dataclasses.replace(streamed.data, frame_features=False, pooling="mean_std_max")
+    clips = dataclasses.replace(streamed, data=data)
+    assert_equal(clips.in_memory().in_order(BATCH), clips.in_order(BATCH))
+    assert clips.in_memory().store.arrays.features.shape == (23, 384)
+    assert clips.memory_bytes == 23 * 384 * 4
 
 
 # AudioSet's own

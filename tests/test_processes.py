@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from yt8m_audio.records import audioset_record, write_shard
+from yt8m_audio.examples import audioset_record
+from yt8m_audio.records import write_shard
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow

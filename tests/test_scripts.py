@@ -10,7 +10,8 @@ import eval as eval_script
 import inference as inference_script
 import train as train_script
 from yt8m_audio import flags
-from yt8m_audio.records import audioset_record, write_shard
+from yt8m_audio.examples import audioset_record
+from yt8m_audio.records import write_shard
 
 NUM_CLASSES = 5
 
@@ -281,7 +282,7 @@ def error_of(capsys):
         (["--model=LstmModel", "--noframe_features"], "--model=LstmModel takes frames"),
         (["--input_normalization=L2"], "--input_normalization=L2 is none of batch, l2, none"),
         (["--feature_names=rgb"], "its feature lists are audio_embedding"),
-        (["--feature_sizes=1024"], "has 128 bytes a frame"),
+        (["--feature_sizes=1024"], "has 128 values a frame"),
         (["--label_map=/nowhere.csv"], "--label_map=/nowhere.csv"),
         (["--validation_percent=100"], "--validation_percent=100"),
         (["--num_classes=3"], "label 3 is not in 0 to 2: set --num_classes"),

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import models  # noqa: F401  registers the models
-from readers import AudioSetFrameReader, open_clips
+from readers import open_clips
 from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig
-from yt8m_audio.records import audioset_record, write_shard
+from yt8m_audio.examples import audioset_record
+from yt8m_audio.records import write_shard
 from yt8m_audio.registry import MODELS
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.training.checkpoints import Checkpoints
@@ -31,7 +32,7 @@ def clips(tmp_path_factory):
         frames = random.integers(0, 256, (10, 6, 16), dtype=np.uint8)
         records = [audioset_record(f"clip{shard}{i}", [i % 4], frames[i]) for i in range(10)]
         write_shard(str(folder / f"{shard}.tfrecord"), records)
-    return open_clips(f"{folder}/*.tfrecord", "train_data_pattern", AudioSetFrameReader(DATA))
+    return open_clips(f"{folder}/*.tfrecord", "train_data_pattern", DATA)
 
 
 def config_of(model="DbofModel", hyper_parameters=DBOF, **settings):

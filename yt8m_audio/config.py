@@ -16,6 +16,7 @@ LEAST = {
     "num_classes": 1,
     "max_frames": 1,
     "num_readers": 1,
+    "segment_size": 1,
     "keep_checkpoints": 1,
     "export_model_steps": 0,
     "learning_rate_decay_examples": 1,
@@ -26,6 +27,11 @@ LEAST = {
     "top_k": 1,
 }
 MOST = {"validation_percent": 99, "seed": 2**32 - 1}
+CHOICES = {
+    "pooling": ("mean", "mean_std_max"),
+    "cache": ("auto", "memory", "none"),
+    "sampling": ("plain", "balanced", "weighted"),
+}
 ABOVE_ZERO = ("base_learning_rate", "learning_rate_decay", "poll_seconds")
 
 
@@ -42,15 +48,25 @@ class DataConfig:
         feature_names: Features to read, with commas between, such as audio_embedding. Read off the first record
             when empty.
         feature_sizes: Their sizes, in the same order. Read off the first record when empty.
-        frame_features: Whether the model is fed frames. Frame records feed a video-level model by their mean.
+        feature_types: Their types, uint8 (quantised bytes) or float32, in the same order. Read off the first record
+            when empty.
+        frame_features: Whether the model is fed frames. Frame records feed a video-level model by pooling.
+        pooling: How frames become the one vector that a video-level model takes: mean, or mean_std_max (three times
+            as long).
+        segment_labels: Train, evaluate or predict on YouTube-8M's rated segments, each of them a clip.
+        segment_size: Frames of a segment.
         num_classes: Number of classes C; labels are 0 to C - 1. That of the record family when not given.
         max_frames: Frames kept of a clip; shorter clips are padded and masked. When not given, 10 if none of
             the first records has more, else 300.
         reader: Name of the reader; the record family is recognised from the first record when empty.
-        label_map: CSV with the columns index and display_name. AudioSet's own for 527 classes when empty.
-        skip_corrupt_records: Skip and count records that are cut or fail their checksum, rather than stop. Reads
-            every shard once before it starts.
-        num_readers: Groups of shards that are read at a time where clips are read in order.
+        label_map: CSV with the columns index and display_name, or YouTube-8M's vocabulary.csv. AudioSet's own for 527
+            classes when empty.
+        skip_corrupt_records: Skip and count records that are cut or fail their checksum, rather than stop.
+        cache: Where the training clips are read from: memory (all of them are read into it once, as bytes), none
+            (from their shards, each epoch anew) or auto (memory where they fit in a quarter of what is free).
+        sampling: How training clips are drawn: plain (each once an epoch), balanced (each class as often as any
+            other) or weighted (with weights inverse to how frequent their classes are).
+        num_readers: Shards that are read at a time where they lie on another machine.
     """
 
     train_data_pattern: str = ""
@@ -58,12 +74,18 @@ class DataConfig:
     validation_percent: int = 0
     feature_names: str = ""
     feature_sizes: str = ""
+    feature_types: str = ""
     frame_features: bool | None = None
+    pooling: str = "mean"
+    segment_labels: bool = False
+    segment_size: int = 5
     num_classes: int | None = None
     max_frames: int | None = None
     reader: str = ""
     label_map: str = ""
     skip_corrupt_records: bool = False
+    cache: str = "auto"
+    sampling: str = "plain"
     num_readers: int = 8
 
     @property
@@ -73,8 +95,25 @@ class DataConfig:
 
     @property
     def sizes(self) -> list[int]:
-        """The feature sizes as a list."""
-        return [int(size) for size in self.feature_sizes.split(",") if size.strip()]
+        """The feature sizes as a list.
+
+        Raises:
+            UserError: if they are no whole numbers.
+        """
+        try:
+            return [int(size) for size in self.feature_sizes.split(",") if size.strip()]
+        except ValueError:
+            raise UserError(f"--feature_sizes={self.feature_sizes} must be whole numbers, such as 1024,128.") from None
+
+    @property
+    def types(self) -> list[str]:
+        """The feature types as a list."""
+        return [kind.strip() for kind in self.feature_types.split(",") if kind.strip()]
+
+    @property
+    def model_sizes(self) -> list[int]:
+        """Sizes of the features as the model is fed them, after pooling."""
+        return self.sizes if self.frame_features or self.pooling == "mean" else 3 * self.sizes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,10 +193,12 @@ class Config:
 
 
 def check_ranges(settings: dict[str, Any]) -> None:
-    """Raises a UserError about the first number that is out of its range."""
+    """Raises a UserError about the first number that is out of its range, or word that is no choice."""
     for name, value in settings.items():
         if value is None:
             continue
+        if name in CHOICES and value not in CHOICES[name]:
+            raise UserError(f"--{name}={value} is none of {', '.join(CHOICES[name])}.")
         if name in LEAST and not value >= LEAST[name]:
             raise UserError(f"--{name}={value} must be at least {LEAST[name]}.")
         if name in MOST and value > MOST[name]:

@@ -1,39 +1,41 @@
-"""TFRecord shards: finding them, reading them fast, writing them whole, and naming what is broken in one.
+"""Shards of records: finding them, indexing them, reading any records of them fast, writing them whole.
 
-    shards = find_shards("features/bal_train/*.tfrecord", flag="train_data_pattern")
-    counts = count_records(shards)                       # from the framing alone: nothing is parsed
-    for records in read_chunks(shards, chunk_size=512):  # string [≤ 512]
-        ...
+    paths = find_shards("features/bal_train/*.tfrecord", flag="train_data_pattern")
+    shards = index_shards(paths)                    # from the framing alone: nothing is parsed
+    records = read_records(shards, np.arange(512))  # records.buffer[records.starts[0] : records.ends[0]]
     write_shard("out.tfrecord", [audioset_record("--PJHxphWEs", [0, 137], frames)])
 
-A TFRecord is `uint64 length | uint32 crc | length bytes | uint32 crc`, little-endian, over and over.
+A TFRecord is `uint64 length | uint32 crc | length bytes | uint32 crc`, little-endian, over and over. A bare file,
+such as MediaPipe's features.pb, is one record without any framing. Reading by offset rather than through
+`tf.data.TFRecordDataset` is what lets an order be a list of numbers, and is twice as fast.
 """
 
-import atexit
 import contextlib
+import dataclasses
 import os
-import shutil
 import struct
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
+import google_crc32c
 import numpy as np
 import tensorflow as tf
 
 from yt8m_audio.errors import UserError
 
 LENGTH = struct.Struct("<Q")
-FRAMING_BYTES = 16  # 12 before a record (its length and a checksum of it), 4 behind it
-MAX_SHARDS_PER_GROUP = 64  # so many small shards are opened one after another by one TFRecordDataset
-READ_BUFFER_BYTES = 256 * 1024
-WHOLE_GROUP = 1 << 40
-READ_AHEAD_BYTES = 4 << 20  # a group that is read in order waits whole in memory, and a few times `groups` do
-CASTAGNOLI = 0x82F63B78  # the polynomial of TFRecord's checksums, CRC-32C
+CRC = struct.Struct("<I")
+HEAD_BYTES, FOOT_BYTES = 12, 4  # before a record (its length and a checksum of it), and behind it
+FRAMING_BYTES = HEAD_BYTES + FOOT_BYTES
+BLOCK_BYTES = 1 << 16  # read at a time in search of record lengths
+GAP_BYTES = 1 << 14  # records no further apart are read in one go, with what lies between
+THREADS = 8
+MASK_DELTA = np.uint32(0xA282EAD8)  # TFRecord turns its CRC-32C by 15 bits and adds this
+GZIP_MAGIC = b"\x1f\x8b"
+WITH_TENSORFLOW_IO = ("s3", "az", "hdfs", "viewfs", "http", "https")
 
 
-# Finding and counting
+# Finding
 
 
 def find_shards(pattern: str, flag: str) -> list[str]:
@@ -43,8 +45,10 @@ def find_shards(pattern: str, flag: str) -> list[str]:
         UserError: if nothing matches, or only empty files do; it names `flag`, which gave the pattern.
     """
     parts = [part.strip() for part in pattern.split(",") if part.strip()]
+    for part in parts:
+        load_file_system(part)
     try:
-        found = sorted({path for part in parts for path in tf.io.gfile.glob(part)})
+        found = sorted({path for part in parts for path in _glob(part)})
         stats = [tf.io.gfile.stat(path) for path in found]
     except tf.errors.OpError as error:
         raise UserError(f"--{flag}={pattern} cannot be listed: {error.message}") from error
@@ -58,122 +62,171 @@ def find_shards(pattern: str, flag: str) -> list[str]:
     return filled
 
 
-def count_records(shards: Sequence[str]) -> np.ndarray:
-    """Counts the records of each shard from their framing, without reading what they hold.
+def _glob(part: str) -> list[str]:
+    """Files that a glob matches; a web server cannot list, so that there a file must be named."""
+    if part.startswith(("http://", "https://")):
+        return [part] if tf.io.gfile.exists(part) else []
+    return tf.io.gfile.glob(part)
 
-    Returns:
-        int64 [shards].
+
+def load_file_system(path: str) -> None:
+    """Makes sure that TensorFlow can open a path, which for some file systems takes tensorflow-io.
 
     Raises:
-        UserError: if a shard ends inside a record; it names the file and the record's number, from 0.
+        UserError: if tensorflow-io is needed and cannot be loaded.
     """
-    with ThreadPoolExecutor(8) as threads:
-        return np.fromiter(threads.map(_count_whole, shards), np.int64, len(shards))
+    scheme = path.partition("://")[0] if "://" in path else ""
+    if scheme not in WITH_TENSORFLOW_IO:
+        return
+    try:
+        import tensorflow_io  # noqa: F401  registers its file systems
+    except Exception as error:  # whatever a native library says that does not fit this TensorFlow
+        raise UserError(
+            f"{path}: {scheme}:// needs tensorflow-io, which is not there or does not load: make the `io` profile's "
+            "environment (`make env PROFILE=io`), or copy the records to this machine."
+        ) from error
 
 
-def _count_whole(path: str) -> int:
-    """Counts the records of one shard, which must end where a record ends."""
-    starts, size = record_starts(path)
-    if starts[-1] != size:  # in that record, or led astray by a damaged length before it
-        raise UserError(corrupt_message(path, find_corrupt_record(path)))
-    return len(starts) - 1
+# Indexing
 
 
-def record_starts(path: str) -> tuple[list[int], int]:
-    """Walks over a shard's record lengths.
+@dataclasses.dataclass(frozen=True)
+class Shards:
+    """Where the records of some shards lie. Records are numbered through, shard after shard.
 
-    Returns:
-        Byte offsets of the records and of the end of the last one, which lies behind the end of the file where
-        that record is cut; and the file's size.
+    Attributes:
+        paths: the shards.
+        offsets: int64 [shards + 1], number of the first record of each, and of all records.
+        starts: int64 [records], where each begins in its shard, in bytes, framing not counted.
+        ends: int64 [records], where it ends.
+        bare: bool [shards], whether the file is one record without framing.
+        cut: bool [shards], whether the file ends inside a record, or goes astray at a damaged length; such a
+            record, and what is behind it, is not among the records.
     """
-    local = "://" not in path
-    with open(path, "rb") if local else tf.io.gfile.GFile(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size if local else file.size()
-        starts = [0]
-        while starts[-1] < size:
-            file.seek(starts[-1])
-            head = file.read(LENGTH.size)
-            length = LENGTH.unpack(head)[0] if len(head) == LENGTH.size else size
-            starts.append(starts[-1] + FRAMING_BYTES + length)
-    return starts, size
+
+    paths: tuple[str, ...]
+    offsets: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    bare: np.ndarray
+    cut: np.ndarray
+
+    def __len__(self) -> int:
+        """Number of records."""
+        return int(self.offsets[-1])
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Records of each shard, int64 [shards]."""
+        return np.diff(self.offsets)
+
+    def shard_of(self, numbers: np.ndarray) -> np.ndarray:
+        """The shards that records are in, int64 [n]."""
+        return np.searchsorted(self.offsets, numbers, side="right") - 1
+
+    def place(self, number: int) -> tuple[str, int]:
+        """A record's file, and its number in there, from 0."""
+        shard = int(self.shard_of(np.array([number]))[0])
+        return self.paths[shard], int(number - self.offsets[shard])
 
 
-# Reading
-
-
-def read_chunks(shards, chunk_size: int, *, groups: int = 8, mixed: bool = False) -> tf.data.Dataset:
-    """Reads the records of many shards in parallel, in an order that is the same every time.
-
-    One dataset a shard would spend its time on opening thousands of small files; a group of them read by one
-    `TFRecordDataset`, whose records travel in vectors, reads more than twice as fast.
+def index_shards(paths: Sequence[str], skip_corrupt: bool = False) -> Shards:
+    """Finds where the records of shards lie, from their framing, without reading what they hold.
 
     Args:
-        shards: paths; where they are mixed, a string tensor [shards] as well.
-        chunk_size: most records in one vector.
-        groups: groups of shards that are read at a time.
-        mixed: whether chunks of these groups alternate (for shuffling), rather than follow the order of the shards.
+        paths: the shards.
+        skip_corrupt: whether a shard that ends inside a record is taken as far as it is whole.
 
-    Returns:
-        Dataset of string [≤ chunk_size].
+    Raises:
+        UserError: if a shard cannot be read, or ends inside a record; it names the file and the record's number.
     """
-    most = MAX_SHARDS_PER_GROUP if mixed else min(MAX_SHARDS_PER_GROUP, READ_AHEAD_BYTES // _typical_size(shards))
-    shards = tf.convert_to_tensor(shards, tf.string)
-    wanted = tf.cast(tf.shape(shards)[0], tf.int64) // (4 * groups)
-    grouped = tf.data.Dataset.from_tensor_slices(shards).batch(tf.clip_by_value(wanted, 1, max(most, 1)))
-
-    def read_group(paths):
-        return tf.data.TFRecordDataset(paths, buffer_size=READ_BUFFER_BYTES).batch(chunk_size)
-
-    if most == 0:  # shards too large to wait in memory follow one another
-        return grouped.flat_map(read_group).prefetch(2)
-    return grouped.interleave(
-        read_group,
-        cycle_length=groups,
-        block_length=1 if mixed else WHOLE_GROUP,
-        num_parallel_calls=groups,
-        deterministic=True,
+    with ThreadPoolExecutor(THREADS) as threads:
+        found = list(threads.map(_index_shard, paths))
+    cut = np.array([each.cut for each in found])
+    if cut.any() and not skip_corrupt:
+        shard = int(np.argmax(cut))
+        raise UserError(corrupt_message(paths[shard], _first_corrupt(paths[shard], found[shard])))
+    starts = [np.array(each.starts, np.int64) for each in found]
+    ends = [np.array(each.ends, np.int64) for each in found]
+    sizes = [len(each) for each in starts]
+    return Shards(
+        tuple(paths),
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        np.concatenate([*starts, np.empty(0, np.int64)]),
+        np.concatenate([*ends, np.empty(0, np.int64)]),
+        np.array([each.bare for each in found]),
+        cut,
     )
 
 
-def _typical_size(shards: Sequence[str]) -> int:
-    """Mean size of a few shards in bytes, at least 1."""
-    some = shards[:: max(1, len(shards) // 8)]
-    return max(1, sum(tf.io.gfile.stat(path).length for path in some) // max(1, len(some)))
+@dataclasses.dataclass
+class _Index:
+    """What the framing of one shard says."""
+
+    starts: list[int]
+    ends: list[int]
+    bare: bool = False
+    cut: bool = False
 
 
-def first_record(shards: Sequence[str], skip_corrupt: bool = False) -> bytes:
-    """Reads the first record eagerly, so that what does not fit is said before a graph is built.
+def _index_shard(path: str) -> _Index:
+    """Walks over the lengths of a shard's records."""
+    with opened(path) as file:
+        block = file.read_at(0, BLOCK_BYTES)
+        if not _length_is_whole(block[:HEAD_BYTES]):
+            return _index_unframed(path, file, block)
+        index, begin, at = _Index([], []), 0, 0  # the block's place in the file; the next record's
+        while at < file.size:
+            if at + HEAD_BYTES > begin + len(block):
+                block, begin = file.read_at(at, BLOCK_BYTES), at
+                if len(block) < HEAD_BYTES:
+                    index.cut = True
+                    break
+            length = LENGTH.unpack_from(block, at - begin)[0]
+            if at + FRAMING_BYTES + length > file.size:
+                index.cut = True
+                break
+            index.starts.append(at + HEAD_BYTES)
+            index.ends.append(at + HEAD_BYTES + length)
+            at += FRAMING_BYTES + length
+    return index
 
-    Args:
-        shards: paths.
-        skip_corrupt: whether to take the first one that is whole.
 
-    Raises:
-        UserError: if it is corrupt.
-    """
-    readable = (path for shard in shards for path in salvage([shard])[0]) if skip_corrupt else iter(shards)
-    path = next(readable, shards[0])
+def _index_unframed(path: str, file: "_File", block: bytes) -> _Index:
+    """A file that does not begin as a TFRecord: one bare record, or a corrupt shard."""
+    if block.startswith(GZIP_MAGIC):
+        raise UserError(f"{path} is compressed: unpack it first (`gunzip`); records are read at random places.")
+    content = block if file.size <= len(block) else file.read_at(0, file.size) if file.size < 1 << 28 else b""
+    return _Index([0], [file.size], bare=True) if _is_bare(content) else _Index([], [], cut=True)
+
+
+def _is_bare(content: bytes) -> bool:
+    """Whether some bytes are a SequenceExample with feature lists."""
     try:
-        record = next(iter(tf.data.TFRecordDataset(path)), None)
-    except tf.errors.DataLossError as error:
-        raise UserError(corrupt_message(path, 0)) from error
-    except tf.errors.OpError as error:
-        raise UserError(f"{path} cannot be read: {error.message}") from error
-    if record is None:
-        raise UserError(f"{path} is corrupt at record 0: it is too short to hold one.")
-    return record.numpy()
+        return bool(tf.train.SequenceExample.FromString(content).feature_lists.feature_list)
+    except Exception:  # protobuf's DecodeError lies elsewhere in each of its versions
+        return False
 
 
-def first_records(shards: Sequence[str], count: int) -> list[bytes]:
-    """Reads up to `count` records from the beginning, as far as they are whole."""
-    found = []
-    with contextlib.suppress(tf.errors.OpError):
-        for record in tf.data.TFRecordDataset(list(shards)).take(count):
-            found.append(record.numpy())
-    return found
+def _first_corrupt(path: str, index: _Index) -> int:
+    """Number of the first corrupt record of a shard whose framing is broken: a length before the break may be too."""
+    for number, (start, end) in enumerate(zip(index.starts, index.ends, strict=True)):
+        with opened(path) as file:
+            record = file.read_at(start, end - start + FOOT_BYTES)
+        if CRC.unpack(record[-FOOT_BYTES:])[0] != masked_crc(record[:-FOOT_BYTES]):
+            return number
+    return len(index.starts)
 
 
-# What is broken
+def _length_is_whole(head: bytes) -> bool:
+    """Whether a record's length matches the checksum behind it."""
+    return len(head) == HEAD_BYTES and CRC.unpack_from(head, LENGTH.size)[0] == masked_crc(head[: LENGTH.size])
+
+
+def masked_crc(content: bytes) -> int:
+    """TFRecord's checksum of some bytes."""
+    crc = google_crc32c.value(content)
+    return ((crc >> 15 | crc << 17) + int(MASK_DELTA)) & 0xFFFFFFFF
 
 
 def corrupt_message(path: str, number: int) -> str:
@@ -184,167 +237,199 @@ def corrupt_message(path: str, number: int) -> str:
     )
 
 
-def find_fault(shards: Sequence[str], parse: Callable | None = None) -> tuple[str, int, tf.errors.OpError] | None:
-    """Finds the first record that cannot be read, or not be parsed, by reading half of the shards, and half of those.
+# Reading
+
+
+@dataclasses.dataclass(frozen=True)
+class Records:
+    """Serialised records, read into one buffer.
+
+    Attributes:
+        buffer: uint8 [bytes].
+        starts: int64 [n], where each record begins in the buffer.
+        ends: int64 [n], where it ends.
+    """
+
+    buffer: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, number: int) -> bytes:
+        return self.buffer[self.starts[number] : self.ends[number]].tobytes()
+
+    def only(self, wanted: np.ndarray) -> "Records":
+        """Those records that a mask or numbers name."""
+        return Records(self.buffer, self.starts[wanted], self.ends[wanted])
+
+
+class Scratch:
+    """Memory that is read into over and over: fresh memory takes a third of the time of a read."""
+
+    def __init__(self):
+        self.memory = np.empty(0, np.uint8)
+
+    def take(self, size: int) -> np.ndarray:
+        """Gives so many bytes, uint8 [size], which are good until they are given again."""
+        if size > len(self.memory):
+            self.memory = np.empty(size, np.uint8)
+        return self.memory[:size]
+
+
+def read_records(
+    shards: Shards, numbers: np.ndarray, threads: int = THREADS, scratch: Scratch | None = None
+) -> tuple[Records, np.ndarray]:
+    """Reads records, in any order, and checks their checksums.
+
+    What lies together is read together; a record that is asked for twice is read once.
 
     Args:
-        shards: paths.
-        parse: what is done with records, string [≤ 512]; in a graph.
+        shards: where they lie.
+        numbers: int64 [n].
+        threads: shards that are read at a time where they lie on another machine.
+        scratch: memory to read into; the records are then good until it is used again.
 
     Returns:
-        The record's file, its number from 0 in there, and the error; or None.
+        The records as asked for, and bool [n], whether each matches its checksum.
+
+    Raises:
+        UserError: if a shard cannot be read, or has become shorter.
     """
+    wanted, places = np.unique(numbers, return_inverse=True)  # [m], [n]
+    shard = shards.shard_of(wanted)
+    starts, ends = shards.starts[wanted], shards.ends[wanted]
+    is_first = np.ones(len(wanted), bool)  # of a span, which is read in one go
+    is_first[1:] = (shard[1:] != shard[:-1]) | (starts[1:] - ends[:-1] > GAP_BYTES)
+    first = np.flatnonzero(is_first)
+    last = np.append(first[1:], len(wanted))[: len(first)] - 1
+    foot = np.where(shards.bare[shard[first]], 0, FOOT_BYTES)
+    begin, end = starts[first], ends[last] + foot
+    into = np.concatenate([[0], np.cumsum(end - begin)])  # where each span begins in the buffer
+    buffer = np.empty(into[-1], np.uint8) if scratch is None else scratch.take(int(into[-1]))
+    _read_spans(shards.paths, shard[first], begin, into, buffer, threads)
+    shift = np.repeat(into[:-1] - begin, last - first + 1)
+    starts, ends = starts + shift, ends + shift
+    whole = _match_checksums(buffer, starts, ends, shards.bare[shard])
+    return Records(buffer, starts[places], ends[places]), whole[places]
 
-    def error_in(some):
-        return _first_error(read_chunks(some, 512, mixed=True), parse)
 
-    if error_in(shards) is None:
-        return None
-    while len(shards) > 1:
-        half = shards[: len(shards) // 2]
-        shards = shards[len(half) :] if error_in(half) is None else half
-    found = _first_error(tf.data.TFRecordDataset(shards[0]).batch(1), parse)
-    return found and (shards[0], *found)
+def _read_spans(paths: Sequence[str], shard: np.ndarray, begin: np.ndarray, into, buffer: np.ndarray, threads: int):
+    """Reads byte ranges, sorted by shard, into the buffer; remote ones several at a time."""
+    view = memoryview(buffer)
+    spans = list(zip(shard.tolist(), begin.tolist(), into[:-1].tolist(), into[1:].tolist(), strict=True))
+
+    def read(some):
+        open_shard, file = None, None
+        with contextlib.ExitStack() as stack:
+            for number, at, low, high in some:
+                if number != open_shard:
+                    stack.close()
+                    open_shard, file = number, stack.enter_context(opened(paths[number]))
+                file.read_into(at, view[low:high])
+
+    if not any("://" in paths[number] for number in set(shard.tolist())):
+        read(spans)
+        return
+    size = max(1, -(-len(spans) // threads))
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(read, (spans[start : start + size] for start in range(0, len(spans), size))))
 
 
-def _first_error(records: tf.data.Dataset, parse: Callable | None = None) -> tuple[int, tf.errors.OpError] | None:
-    """Reads up to the first error, and returns the number of elements before it and the error, or None."""
-    done = 0
+def _match_checksums(buffer: np.ndarray, starts: np.ndarray, ends: np.ndarray, bare: np.ndarray) -> np.ndarray:
+    """Whether records match their checksums, bool [n]; bare ones have none."""
+    if bare.any():
+        framed = np.flatnonzero(~bare)
+        whole = np.ones(len(starts), bool)
+        if len(framed):
+            whole[framed] = _match_checksums(buffer, starts[framed], ends[framed], bare[framed])
+        return whole
+    view, crc = memoryview(buffer), google_crc32c.value
+    pairs = zip(starts.tolist(), ends.tolist(), strict=True)
+    found = np.fromiter((crc(view[start:end].tobytes()) for start, end in pairs), np.uint32, len(starts))
+    masked = buffer[ends[:, None] + np.arange(FOOT_BYTES)].view("<u4")[:, 0] if len(ends) else found
+    return (found >> np.uint32(15) | found << np.uint32(17)) + MASK_DELTA == masked
+
+
+class _File:
+    """A file that is read at any place: by the operating system where it is local, else by TensorFlow."""
+
+    def __init__(self, path: str):
+        self.path, self.descriptor, self.remote = path, None, None
+        if "://" in path:
+            load_file_system(path)
+            self.remote = tf.io.gfile.GFile(path, "rb")
+        else:
+            self.descriptor = os.open(path, os.O_RDONLY)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.remote.size() if self.remote else os.fstat(self.descriptor).st_size
+
+    def read_at(self, place: int, count: int) -> bytes:
+        """Reads up to `count` bytes from a place on."""
+        if self.remote is None:
+            return os.pread(self.descriptor, count, place)
+        self.remote.seek(place)
+        return self.remote.read(count)
+
+    def read_into(self, place: int, view: memoryview) -> None:
+        """Fills a view with the bytes from a place on."""
+        done = 0
+        while done < len(view):
+            if self.remote is None:
+                read = os.preadv(self.descriptor, [view[done:]], place + done)
+            else:
+                content = self.read_at(place + done, len(view) - done)
+                read = len(content)
+                view[done : done + read] = content
+            if read == 0:
+                raise UserError(f"{self.path} has become shorter while it was read.")
+            done += read
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self.remote is None:
+            os.close(self.descriptor)
+        else:
+            self.remote.close()
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[_File]:
+    """Opens a file, and says which one it was that cannot be opened or read."""
     try:
-        for _ in records.map(parse) if parse else records:
-            done += 1
+        file = _File(path)
+        try:
+            yield file
+        finally:
+            file.close()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except tf.errors.OpError as error:
-        return done, error
-    return None
-
-
-def find_corrupt_record(path: str) -> int | None:
-    """Returns the number, from 0, of a shard's first record that is cut or does not match its checksum, or None."""
-    found = _first_error(tf.data.TFRecordDataset(path))
-    return _cut_record(path) if found is None else found[0]
-
-
-def _cut_record(path: str) -> int | None:
-    """Returns the number of the record in which a shard ends, or None; TensorFlow passes over one of under 12 bytes."""
-    starts, size = record_starts(path)
-    return None if starts[-1] == size else len(starts) - 2
-
-
-def salvage(shards: Sequence[str]) -> tuple[list[str], dict[str, int]]:
-    """Replaces corrupt shards by copies that hold their whole records; every shard is read once.
-
-    Returns:
-        The paths to read instead, copies in a folder that goes with the process; and how many records each
-        corrupt shard lost. Where a record's length is damaged, what follows it in the shard is lost, and counts as one.
-    """
-    cut = {path for path in shards if _cut_record(path) is not None}
-    corrupt = cut.union(_corrupt_among([path for path in shards if path not in cut]))
-    if not corrupt:
-        return list(shards), {}
-    folder = tempfile.mkdtemp(prefix="yt8m_audio_salvage_")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    readable, lost = [], {}
-    for number, path in enumerate(shards):
-        if path not in corrupt:
-            readable.append(path)
-            continue
-        copy = os.path.join(folder, f"{number:06d}.tfrecord")
-        lost[path] = _copy_whole_records(path, copy)
-        if os.path.getsize(copy):
-            readable.append(copy)
-    return readable, lost
-
-
-def _corrupt_among(shards: Sequence[str]) -> list[str]:
-    """Returns the corrupt ones of some shards, found by halves."""
-    if not shards or _first_error(read_chunks(shards, 512, mixed=True)) is None:
-        return []
-    if len(shards) == 1:
-        return list(shards)
-    middle = len(shards) // 2
-    return _corrupt_among(shards[:middle]) + _corrupt_among(shards[middle:])
-
-
-def _copy_whole_records(path: str, copy: str) -> int:
-    """Copies a shard without its corrupt records, one after another, and returns how many those were."""
-    tf.io.gfile.copy(path, copy, overwrite=True)
-    whole, lost = b"", 0
-    while (number := find_corrupt_record(copy)) is not None:
-        starts, _ = record_starts(copy)
-        content, start = Path(copy).read_bytes(), starts[number]
-        end = starts[number + 1] if _length_is_whole(content[start : start + 12]) else len(content)
-        whole += content[:start]
-        Path(copy).write_bytes(content[end:])
-        lost += 1
-    Path(copy).write_bytes(whole + Path(copy).read_bytes())
-    return lost
-
-
-def _length_is_whole(head: bytes) -> bool:
-    """Whether a record's length matches the checksum behind it, a CRC-32C turned by 15 bits, plus a constant."""
-    crc = 0xFFFFFFFF
-    for byte in head[: LENGTH.size]:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (CASTAGNOLI if crc & 1 else 0)
-    crc ^= 0xFFFFFFFF
-    turned = (crc >> 15 | crc << 17) & 0xFFFFFFFF
-    return struct.pack("<I", (turned + 0xA282EAD8) & 0xFFFFFFFF) == head[8:12]
+        raise UserError(f"{path} cannot be read: {error.message}") from error
 
 
 # Writing
 
 
 def write_shard(path: str, records: Iterable[bytes]) -> None:
-    """Writes records as one TFRecord file, beside it first and then renamed: whole or not at all."""
+    """Writes records as one TFRecord file, beside it first and then renamed: whole or not at all.
+
+    Raises:
+        UserError: if it cannot be written, as on a full disk.
+    """
     partial = f"{path}.partial-{os.getpid()}"
     try:
         with tf.io.TFRecordWriter(partial) as writer:
             for record in records:
                 writer.write(record)
         tf.io.gfile.rename(partial, path, overwrite=True)
-    except BaseException:
+    except BaseException as error:
         if tf.io.gfile.exists(partial):
             tf.io.gfile.remove(partial)
+        if isinstance(error, tf.errors.OpError):
+            raise UserError(f"{path} cannot be written: {error.message}") from error
         raise
-
-
-def audioset_record(
-    video_id: str,
-    labels: Sequence[int],
-    frames: np.ndarray,
-    start_time: float = 0.0,
-    end_time: float | None = None,
-) -> bytes:
-    """Serialises one clip as AudioSet's released features hold it.
-
-    Args:
-        video_id: the clip's id.
-        labels: class indices.
-        frames: uint8 [frames, features], one row a second.
-        start_time: where the clip begins in its video, in seconds.
-        end_time: where it ends, in seconds; by default one second a frame after the start.
-
-    Raises:
-        UserError: if the frames are not bytes of shape [frames, features].
-    """
-    if frames.dtype != np.uint8 or frames.ndim != 2:
-        raise UserError(
-            f"Frames of a record must be uint8 [frames, features]. Received: {frames.dtype} {frames.shape}."
-        )
-    end_time = start_time + len(frames) if end_time is None else end_time
-    context = {
-        "video_id": _bytes_feature([video_id.encode()]),
-        "labels": tf.train.Feature(int64_list=tf.train.Int64List(value=labels)),
-        "start_time_seconds": tf.train.Feature(float_list=tf.train.FloatList(value=[start_time])),
-        "end_time_seconds": tf.train.Feature(float_list=tf.train.FloatList(value=[end_time])),
-    }
-    embedding = tf.train.FeatureList(feature=[_bytes_feature([row.tobytes()]) for row in frames])
-    return tf.train.SequenceExample(
-        context=tf.train.Features(feature=context),
-        feature_lists=tf.train.FeatureLists(feature_list={"audio_embedding": embedding}),
-    ).SerializeToString(deterministic=True)
-
-
-def _bytes_feature(values: Sequence[bytes]) -> tf.train.Feature:
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))

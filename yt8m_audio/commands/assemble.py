@@ -8,11 +8,11 @@ import numpy as np
 
 import readers
 from models.base import classifier_hyper_parameters
-from yt8m_audio import records
+from readers.memory import free_bytes
 from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig, changes, check_ranges
 from yt8m_audio.errors import UserError
 from yt8m_audio.flags import TrainRequest, another_model
-from yt8m_audio.registry import LOSSES, MODELS, READERS, hyper_parameters
+from yt8m_audio.registry import LOSSES, MODELS, hyper_parameters
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.sample import sample_patterns
 from yt8m_audio.training.checkpoints import Checkpoints
@@ -21,9 +21,20 @@ from yt8m_audio.training.optimizers import make_optimizer
 
 SAMPLE_BATCH_SIZE = 32  # the starter's 1024 would leave the sample two steps an epoch
 BEST_METRICS = ("hit@1", "perr", "gap@20", "map@20", "mAP", "auc", "d_prime", "d_prime_class_mean")
-LOOKED_AT = 1024  # records, to see how long clips are
-FIXED_SETTINGS = ("batch_size", "optimizer", "seed", "validation_percent")
-MODEL_SETTINGS = ("model", "feature_names", "feature_sizes", "num_classes", "frame_features", "max_frames", "reader")
+MEMORY_SHARE = 4  # clips are kept in memory where they fit in so many-th of what is free
+FIXED_SETTINGS = ("batch_size", "optimizer", "seed", "validation_percent", "cache", "sampling")
+MODEL_SETTINGS = (
+    "model",
+    "feature_names",
+    "feature_sizes",
+    "num_classes",
+    "frame_features",
+    "max_frames",
+    "reader",
+    "pooling",
+    "segment_labels",
+    "segment_size",
+)
 
 
 def train_pattern(data: DataConfig) -> str:
@@ -44,8 +55,11 @@ def test_pattern(asked: str, flag: str, data: DataConfig) -> str:
     return asked or sample_patterns(print).test
 
 
-def complete(request: TrainRequest) -> Config:
-    """Fills in what was not given: from the first training record, and from the model's recommendations.
+def prepare(request: TrainRequest) -> tuple[Config, readers.Clips, readers.Clips | None]:
+    """Fills in what was not given, from the first training record and the model's recommendations; opens the clips.
+
+    Returns:
+        The complete config, the clips to train on, and those to validate on or None.
 
     Raises:
         UserError: if the model, the flags and the records do not fit together.
@@ -55,18 +69,65 @@ def complete(request: TrainRequest) -> Config:
     config = dataclasses.replace(config, model=complete_model(config.model))
     check_ranges(config.flat())
     check_names(train)
+    check_validation(config.data)
     frame_features = fitting_frame_features(config.data.frame_features, config.model.model, model.level)
     data = dataclasses.replace(config.data, frame_features=frame_features)
-    shards = records.find_shards(train_pattern(data), "train_data_pattern")
-    first, more = records.first_record(shards, data.skip_corrupt_records), records.first_records(shards, LOOKED_AT)
-    data = readers.resolve(data, first, shards[0], more)
+    clips = readers.open_clips(train_pattern(data), "train_data_pattern", data)
     if not data.train_data_pattern and not request.resumed and "batch_size" not in request.given:
         train = dataclasses.replace(train, batch_size=SAMPLE_BATCH_SIZE)
     if train.base_learning_rate is None:
         train = dataclasses.replace(train, base_learning_rate=model.recommended_learning_rate)
-    config = Config(data, config.model, train)
+    config = Config(clips.data, config.model, train)
     check_model(config)
-    return config
+    train_clips, validation_clips = split(clips)
+    data = dataclasses.replace(config.data, cache=fitting_cache(train_clips, validation_clips))
+    return dataclasses.replace(config, data=data), train_clips, validation_clips
+
+
+def check_validation(data: DataConfig) -> None:
+    """Raises a UserError where two ways to validate are asked for."""
+    if data.validation_data_pattern and data.validation_percent:
+        raise UserError(
+            "--validation_data_pattern and --validation_percent are two ways to validate: give one of them."
+        )
+
+
+def split(clips: readers.Clips) -> tuple[readers.Clips, readers.Clips | None]:
+    """The clips to train on, and those to validate on or None."""
+    data = clips.data
+    if data.validation_percent:
+        return tuple(clips.only(readers.held_out(data.validation_percent, inside)) for inside in (False, True))
+    validation = data.validation_data_pattern
+    return clips, open_like(data, validation, "validation_data_pattern") if validation else None
+
+
+def fitting_cache(*clips: readers.Clips | None) -> str:
+    """Whether the clips of a run are kept in memory: "memory" or "none".
+
+    Raises:
+        UserError: if that is asked for and they do not fit.
+    """
+    asked = clips[0].data.cache
+    needed, free = sum(each.memory_bytes for each in clips if each), free_bytes()
+    if asked == "auto":
+        fits = needed < free / MEMORY_SHARE and not clips[0].is_indexed
+        return "memory" if fits else "none"
+    if asked == "memory" and free and needed > free:
+        raise UserError(
+            f"--cache=memory: the clips take {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free: leave --cache "
+            "out, or pack them (`python -m yt8m_audio repack GLOB FOLDER --format=packed`) and train from there."
+        )
+    return asked
+
+
+def cached(config: Config, train_clips: readers.Clips, validation_clips: readers.Clips | None) -> tuple:
+    """The same clips, in memory where the config says so."""
+    if config.data.cache != "memory":
+        return train_clips, validation_clips
+    in_memory = tuple(clips and clips.in_memory() for clips in (train_clips, validation_clips))
+    for line in in_memory[0].lost_lines():
+        print(line)
+    return in_memory
 
 
 def complete_model(config: ModelConfig) -> ModelConfig:
@@ -94,7 +155,12 @@ def check_model(config: Config) -> None:
     shape = (1, config.data.max_frames) if config.data.frame_features else (1,)
     try:
         model = make_model_of(config)()
-        model({"features": np.zeros((*shape, sum(config.data.sizes)), np.float32), "num_frames": np.ones(1, np.int32)})
+        model(
+            {
+                "features": np.zeros((*shape, sum(config.data.model_sizes)), np.float32),
+                "num_frames": np.ones(1, np.int32),
+            }
+        )
     except (ValueError, TypeError) as error:
         why = str(error).strip().splitlines()[0]
         raise UserError(
@@ -148,25 +214,25 @@ def make_model_of(config: Config) -> Callable:
     return functools.partial(
         model,
         num_classes=config.data.num_classes,
-        feature_sizes=config.data.sizes,
+        feature_sizes=config.data.model_sizes,
         **config.model.hyper_parameters,
     )
 
 
-def open_checked_clips(data: DataConfig, pattern: str, flag: str):
-    """Opens the clips of a glob, and says of corrupt records that are left out.
+def open_like(data: DataConfig, pattern: str, flag: str) -> readers.Clips:
+    """Opens other clips for a run: of any family that has the features that it was trained on.
 
     Args:
-        data: complete settings.
+        data: the run's complete settings.
         pattern: the glob.
         flag: the flag that gave it.
+
+    Raises:
+        UserError: if they do not fit.
     """
-    clips = readers.open_clips(pattern, flag, READERS.get(data.reader)(data))
-    readers.resolve(dataclasses.replace(data, reader=""), records.first_record(clips.shards), clips.shards[0])
-    for path, number in clips.lost.items():
-        print(f"warning: {path}: {number} corrupt record{'s' if number > 1 else ''} left out.")
-    if len(clips.lost) > 1:
-        print(f"warning: {sum(clips.lost.values())} corrupt records left out in {len(clips.lost)} shards.")
+    clips = readers.open_clips(pattern, flag, dataclasses.replace(data, reader="", feature_types=""))
+    for line in clips.lost_lines():
+        print(line)
     return clips
 
 
@@ -181,21 +247,3 @@ def restore_model(config: Config, checkpoints: Checkpoints, step: int, element_s
 def reading_as(data: DataConfig, script) -> DataConfig:
     """Returns a run's data settings with what a script's own flags say of reading."""
     return dataclasses.replace(data, skip_corrupt_records=script.skip_corrupt_records, num_readers=script.num_readers)
-
-
-def open_training_clips(data: DataConfig):
-    """Opens the clips to train on, and those to validate on or None.
-
-    Raises:
-        UserError: if they cannot be opened, or two ways to validate are asked for.
-    """
-    if data.validation_data_pattern and data.validation_percent:
-        raise UserError(
-            "--validation_data_pattern and --validation_percent are two ways to validate: give one of them."
-        )
-    pattern = train_pattern(data)
-    train_clips = open_checked_clips(data, pattern, "train_data_pattern")
-    if data.validation_percent:
-        return tuple(train_clips.only(readers.held_out(data.validation_percent, inside)) for inside in (False, True))
-    validation = data.validation_data_pattern
-    return train_clips, open_checked_clips(data, validation, "validation_data_pattern") if validation else None

@@ -1,5 +1,6 @@
 """What eval.py does: scores a run's checkpoint on some clips, and shows the figures."""
 
+import dataclasses
 import time
 
 from rich.console import Console
@@ -45,10 +46,11 @@ class Evaluator:
         self.config = self.run.load_config()
         self.checkpoints = Checkpoints(self.run.checkpoints)
         data = assemble.reading_as(self.config.data, asked)
+        data = dataclasses.replace(data, segment_labels=data.segment_labels or asked.segment_labels)
         if asked.held_out and not data.validation_percent:
             raise UserError(f"--held_out: the run in {self.run.path} held nothing out (--validation_percent was 0).")
         self.pattern = assemble.test_pattern(asked.eval_data_pattern, "eval_data_pattern", data)
-        self.clips = assemble.open_checked_clips(data, self.pattern, "eval_data_pattern")
+        self.clips = assemble.open_like(data, self.pattern, "eval_data_pattern")
         if self.pattern == data.train_data_pattern and not asked.held_out:
             print("note: these are the records that the run was trained on; --held_out takes what it held out of them.")
         if asked.held_out:
@@ -84,6 +86,8 @@ class Evaluator:
         with self.clips.errors_explained():
             scores = score(self.score_batch, self.batches, total, self.config.data.num_classes, progress)
         self.line.say("")
+        for line in self.clips.lost_lines():
+            print(line)
         return evaluate(scores.probabilities, scores.labels, self.asked.top_k, loss=scores.loss)
 
     def show(self, figures: dict, step: int) -> None:

@@ -26,7 +26,7 @@ def predict_to_file(asked: InferenceFlags) -> int:
     config, checkpoints = run.load_config(), Checkpoints(run.checkpoints)
     data = assemble.reading_as(config.data, asked)
     pattern = assemble.test_pattern(asked.input_data_pattern, "input_data_pattern", data)
-    clips = assemble.open_checked_clips(data, pattern, "input_data_pattern")
+    clips = assemble.open_like(data, pattern, "input_data_pattern")
     batches = clips.in_order(asked.batch_size)
     step = checkpoints.step_of(asked.checkpoint)
     model = assemble.restore_model(config, checkpoints, step, batches.element_spec)
@@ -38,6 +38,8 @@ def predict_to_file(asked: InferenceFlags) -> int:
 
     with clips.errors_explained(), csv_writer(asked.output_file, display_names(asked, config)) as write:
         done = predictor(model, asked.top_k)(batches, write, progress)
+    for text in clips.lost_lines():
+        line.say(text)
     seconds = time.monotonic() - begun
     line.say(f"Predicted {done:,} clips with step {step:,} in {duration(seconds)}, to {asked.output_file}.")
     return 0

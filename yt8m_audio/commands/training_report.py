@@ -8,6 +8,12 @@ from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.training.loop import Summary, steps_to_train
 from yt8m_audio.training.progress import duration
 
+SAMPLED = {
+    "plain": "",
+    "balanced": "; every class as often as any other",
+    "weighted": "; drawn with weights inverse to how frequent their classes are",
+}
+
 
 def begin(request: TrainRequest, config: Config, train_clips, validation_clips) -> None:
     """Prepares the run directory, and prints what is about to happen."""
@@ -24,8 +30,9 @@ def begin(request: TrainRequest, config: Config, train_clips, validation_clips) 
     what = data.train_data_pattern or "the built-in sample (no --train_data_pattern was given)"
     print(f"Training {config.model.model} on {what}")
     print(f"  features     {data.feature_names} ({data.feature_sizes}), {data.num_classes} classes, {data.reader}")
-    print(f"  clips        {len(train_clips):,} to train on in {len(train_clips.shards):,} shards", end="")
-    print(f", {len(validation_clips):,} to validate on" if validation_clips else ", none to validate on")
+    print(f"  clips        {len(train_clips):,} to train on", end="")
+    print(f", {len(validation_clips):,} to validate on" if validation_clips else ", none to validate on", end="")
+    print(f", from {source(config, train_clips)}{SAMPLED[data.sampling]}")
     print(
         f"  steps        {steps_to_train(config, len(train_clips)):,} of {train.batch_size:,} clips, "
         f"{train.num_epochs} epochs, {train.optimizer} at {train.base_learning_rate:g}"
@@ -33,6 +40,13 @@ def begin(request: TrainRequest, config: Config, train_clips, validation_clips) 
     settings = ", ".join(f"{name}={value}" for name, value in config.model.hyper_parameters.items())
     print(f"  model        {settings}")
     print(f"  goes to      {request.run.path}", flush=True)
+
+
+def source(config: Config, train_clips) -> str:
+    """Where the clips are read from each epoch."""
+    if config.data.cache == "memory":
+        return f"memory ({train_clips.memory_bytes / 1e6:,.0f} MB)"
+    return train_clips.store.about
 
 
 def end(run: RunDirectory, config: Config, summary: Summary) -> int:

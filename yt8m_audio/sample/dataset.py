@@ -19,8 +19,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from yt8m_audio.errors import UserError
+from yt8m_audio.examples import audioset_record
 from yt8m_audio.labels import AUDIOSET_LABEL_MAP, read_label_map
-from yt8m_audio.records import audioset_record, write_shard
+from yt8m_audio.records import write_shard
 from yt8m_audio.sample.clips import Clip, make_clip
 
 VERSION = 1  # to be raised by whoever changes a clip, so that an older cache is not taken for the new

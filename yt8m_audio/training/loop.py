@@ -188,7 +188,7 @@ class Session:
         clips = self.step * self.config.train.batch_size
         rate, left = self.throughput.update(clips)
         epoch = min(self.epochs_done(self.step - 1) + 1, self.config.train.num_epochs)
-        gap = global_average_precision(report.probabilities, report.labels)
+        gap, perr = ranking_figures(report)
         self.line.show(
             f"step {self.step:,}/{self.total_steps:,}  epoch {epoch}/{self.config.train.num_epochs}  "
             f"loss {report.loss:.4f}  Hit@1 {report.hit_at_one:.3f}  GAP {gap:.3f}  "
@@ -200,7 +200,7 @@ class Session:
             figures = {
                 "Loss": report.loss,
                 "Hit@1": report.hit_at_one,
-                "PERR": precision_at_equal_recall_rate(report.probabilities, report.labels),
+                "PERR": perr,
                 "GAP": gap,
                 "learning_rate": float(self.optimizer.learning_rate),
                 "examples_per_second": rate,
@@ -212,6 +212,9 @@ class Session:
         begun = time.monotonic()
         self.save()
         epoch_ended = self.epochs_done(self.step) > self.epochs_done(self.step - 1)
+        if epoch_ended:
+            for text in self.train_clips.lost_lines():
+                self.line.say(f"epoch {self.epochs_done(self.step)}: {text}")
         if self.validation_clips and (epoch_ended or self.step == self.total_steps):
             self.validate()
         self.throughput.paused += time.monotonic() - begun
@@ -231,7 +234,7 @@ class Session:
             self.best = {**figures, "step": self.step}
             self.checkpoints.mark_best(self.step, metric, figures[metric])
         self.line.say(
-            f"epoch {self.epochs_done(self.step)} validated on {len(clips):,} clips: mAP {figures['mAP']:.4f}  "
+            f"epoch {self.epochs_done(self.step)} validated on {figures['clips']:,} clips: mAP {figures['mAP']:.4f}  "
             f"AUC {figures['auc']:.4f}  GAP {figures['gap@20']:.4f}  Hit@1 {figures['hit@1']:.4f}  "
             f"loss {figures['loss']:.4f}{'  (best so far)' if better else ''}"
         )
@@ -239,6 +242,14 @@ class Session:
     def save(self) -> None:
         """Writes a checkpoint."""
         self.checkpoints.save(self.step, self.variables)
+
+
+def ranking_figures(report: StepReport) -> tuple[float, float]:
+    """GAP and PERR of the last batch; nan where it held nothing but corrupt records."""
+    if not len(report.labels):
+        return math.nan, math.nan
+    scores = report.probabilities, report.labels
+    return global_average_precision(*scores), precision_at_equal_recall_rate(*scores)
 
 
 def build(model: keras.Model, batch_spec: dict) -> None:

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from yt8m_audio.batch import model_inputs
+from yt8m_audio.batch import model_inputs, only_rated
 from yt8m_audio.config import TrainConfig
 from yt8m_audio.replicas import sum_over_replicas
 
@@ -27,8 +27,8 @@ class StepReport:
 
     Attributes:
         loss: mean label loss a clip, regularisation not counted.
-        hit_at_one: share of clips whose highest class is true.
-        probabilities: the last batch's, float32 [≤ B, C].
+        hit_at_one: share of clips whose highest class is true; for segments, the highest rated class.
+        probabilities: the last batch's, float32 [≤ B, C]; 0 for classes that were not rated.
         labels: the last batch's, uint8 [≤ B, C].
         not_finite_at: the first step whose loss or gradient was not finite, or None.
     """
@@ -65,7 +65,7 @@ class TrainCall:
     def run(self, iterator, steps):
         """Runs `steps` training steps, int32 []."""
         for _ in tf.range(steps):
-            self.strategy.run(self._replica_step, (next(iterator),))
+            self.strategy.run(self.replica_step, (next(iterator),))
             self.step.assign_add(1)
 
     def report(self) -> StepReport:
@@ -82,14 +82,14 @@ class TrainCall:
             not_finite_at=None if not_finite_at == NEVER else not_finite_at,
         )
 
-    def _replica_step(self, batch):
+    def replica_step(self, batch):
         """Forward, backward and update, on one replica's part of a batch."""
         self._seed_random_numbers()
         weights = batch["example_weights"]  # [B]
         global_clips = tf.maximum(sum_over_replicas(tf.reduce_sum(weights)), 1.0)
         with tf.GradientTape() as tape:
             logits = self.model(model_inputs(batch), training=True)  # [B, C]
-            losses = self.loss(batch["labels"], logits) * weights  # [B]
+            losses = self.loss(batch["labels"], logits, batch.get("label_weights")) * weights  # [B]
             total = tf.reduce_sum(losses) / global_clips + self._penalty() / self.strategy.num_replicas_in_sync
         variables = self.model.trainable_variables
         gradients = tape.gradient(total, [each.value for each in variables])
@@ -120,10 +120,11 @@ class TrainCall:
     def _add_up(self, logits, batch, losses):
         """Adds to the sums, and keeps the batch for the figures that need a ranking."""
         labels, weights = batch["labels"], batch["example_weights"]
-        best = tf.argmax(logits, axis=-1, output_type=tf.int32)
+        probabilities = only_rated(tf.sigmoid(logits), batch.get("label_weights"))  # [B, C]
+        best = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
         hits = tf.cast(tf.gather(labels, best, axis=1, batch_dims=1), tf.float32) * weights
         self.sums.assign_add(tf.stack([tf.reduce_sum(losses), tf.reduce_sum(hits), tf.reduce_sum(weights)]))
-        self.last_probabilities.assign(tf.sigmoid(logits))
+        self.last_probabilities.assign(probabilities)
         self.last_labels.assign(labels)
         self.last_weights.assign(weights)
 
