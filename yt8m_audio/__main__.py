@@ -7,12 +7,15 @@ from yt8m_audio.errors import UserError, nearest
 
 COMMANDS = {
     "sample": "make the built-in sample if it is not there, and print where it lies",
+    "inspect": "say what a data set holds, what is broken in it, and the flags to train on it",
+    "repack": "write a data set into few large shards, into another family, or into one memory-mapped array",
+    "write-records": "write records of your own data, from a CSV of labels and NumPy arrays",
 }
 
 
 def usage() -> str:
     """The commands, a line each."""
-    lines = [f"  {name:<10}{about}" for name, about in COMMANDS.items()]
+    lines = [f"  {name:<15}{about}" for name, about in COMMANDS.items()]
     return "\n".join(["Usage: python -m yt8m_audio COMMAND [--help]", "", "Commands:", *lines])
 
 
@@ -24,7 +27,8 @@ def main_of_command(argv) -> int:
     name = argv[1]
     if name not in COMMANDS:
         raise UserError(f"{name} is no command.{nearest(name, COMMANDS)} Known: {', '.join(COMMANDS)}.")
-    return importlib.import_module(f"yt8m_audio.commands.{name}").main(argv[1:])
+    module = name.replace("-", "_")
+    return importlib.import_module(f"yt8m_audio.commands.{module}").main(argv[1:])
 
 
 def main() -> None:

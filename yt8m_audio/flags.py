@@ -4,7 +4,8 @@
     run(main)                             # a UserError ends with one line and exit status 2
 
 A dataclass's fields become flags of the same name with their docstring lines as help, and so do the keyword
-arguments of a model's constructor.
+arguments of a model's constructor. Fields with `metadata=POSITIONAL` are taken, in order, from the arguments that are
+no flags; one without a default must be given.
 """
 
 import dataclasses
@@ -23,6 +24,7 @@ from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig, chec
 from yt8m_audio.errors import UserError, nearest
 from yt8m_audio.run_directory import RunDirectory
 
+POSITIONAL = types.MappingProxyType({"positional": True})
 HELP = {"-h", "-help", "--help", "--helpfull", "--helpshort"}
 RENAMED = {"max_step": "max_steps"}  # spelt so in tutorials
 DEFINE = {
@@ -57,18 +59,20 @@ class EvalFlags:
         eval_data_pattern: Glob of the records to evaluate on. The sample's test clips when empty and the run was
             trained on the sample.
         held_out: Evaluate on those of the clips alone that the run's validation_percent held out.
+        segment_labels: Evaluate on YouTube-8M's rated segments, as a run that was trained on segments always does.
         checkpoint: Which checkpoint: best (by validation; the last one where there was none), last, or a step.
         batch_size: Clips in a batch.
         top_k: Classes a clip that GAP and MAP look at.
         run_once: Evaluate once. If false, go on with every new checkpoint until stopped.
         poll_seconds: Seconds to sleep before looking for a new checkpoint again.
         skip_corrupt_records: Skip and count corrupt records, rather than stop.
-        num_readers: Groups of shards that are read at a time.
+        num_readers: Shards that are read at a time where they lie on another machine.
     """
 
     train_dir: str = ""
     eval_data_pattern: str = ""
     held_out: bool = False
+    segment_labels: bool = False
     checkpoint: str = "best"
     batch_size: int = 1024
     top_k: int = 20
@@ -90,10 +94,11 @@ class InferenceFlags:
         checkpoint: Which checkpoint: best (by validation; the last one where there was none), last, or a step.
         top_k: Classes a clip, best first.
         label_names: Add the columns TopLabel and Labels, with display names.
-        label_map: CSV with the columns index and display_name, for label_names. The run's own when empty.
+        label_map: CSV with the columns index and display_name, or YouTube-8M's vocabulary.csv, for label_names. The
+            run's own when empty.
         batch_size: Clips in a batch.
         skip_corrupt_records: Skip and count corrupt records, rather than stop.
-        num_readers: Groups of shards that are read at a time.
+        num_readers: Shards that are read at a time where they lie on another machine.
     """
 
     train_dir: str = ""
@@ -152,12 +157,13 @@ def parse_script(argv: Sequence[str], about: str, flags: type) -> Any:
 
 
 def parse(argv: Sequence[str], about: str, flags: type, in_the_run: Sequence[type] = ()) -> Any:
-    """Parses a command line to a dataclass whose fields are the flags."""
+    """Parses a command line to a dataclass whose fields are the flags, and the arguments that are none."""
     parser = Parser(argv, about, [flags], in_the_run)
     parser.finish()
-    values = {field.name: parser.value(field.name) for field in dataclasses.fields(flags)}
+    names = [field.name for field in dataclasses.fields(flags) if not is_positional(field)]
+    values = {name: parser.value(name) for name in names}
     check_ranges(values)
-    return flags(**values)
+    return flags(**values, **parser.arguments)
 
 
 def another_model(run: RunDirectory, name: str, old: Any, new: Any) -> UserError:
@@ -199,6 +205,9 @@ class Parser:
         self.groups: dict[str, list[str]] = {}
         self.model_flags: list[str] = []
         self.ignored: dict[str, str] = {}
+        self.positional = [each for group in groups for each in dataclasses.fields(group) if is_positional(each)]
+        self.argument_help: dict[str, str] = {}
+        self.arguments: dict[str, str] = {}
         for group in groups:
             self._define_dataclass(group)
         self._ignore("num_gpu", int, "there is one device")
@@ -248,6 +257,9 @@ class Parser:
     def help(self) -> str:
         """All flags with their defaults, group by group."""
         lines = [self.about, "", "  --flagfile=FILE", "      Read flags from a file, one a line."]
+        if self.positional:
+            arguments = [f"  {each.name.upper()}\n      {self.argument_help[each.name]}" for each in self.positional]
+            lines = [self._usage(), "", self.about, "", *arguments, *lines[1:]]
         for group, names in self.groups.items():
             lines += ["", f"{group}:"]
             for name in names:
@@ -259,10 +271,41 @@ class Parser:
     def _define_dataclass(self, group: type) -> None:
         from yt8m_audio.registry import argument_help
 
-        help_lines, defaults = argument_help(group), {field.name: field.default for field in dataclasses.fields(group)}
+        help_lines, fields = argument_help(group), {field.name: field for field in dataclasses.fields(group)}
         title = group.__doc__.split("\n")[0].rstrip(".")
         for name, kind in scalar_fields(group):
-            self._define(title, name, kind, defaults[name], help_lines)
+            if is_positional(fields[name]):
+                self.argument_help[name] = help_lines.get(name, "")
+            else:
+                self._define(title, name, kind, fields[name].default, help_lines)
+
+    def _usage(self) -> str:
+        """How the program is called, on one line."""
+        program = os.path.basename(self.argv[0])
+        program = program if program.endswith(".py") else f"-m yt8m_audio {program}"
+        names = [each.name.upper() if is_required(each) else f"[{each.name.upper()}]" for each in self.positional]
+        return " ".join(["Usage: python", program, *names, "[--flag=value ...]"])
+
+    def _expanded(self) -> UserError:
+        """The error about a glob that the shell has replaced by the files that it matches."""
+        return UserError(
+            f"Several files are named where one glob is asked for: put the glob in quotes. {self._usage()}"
+        )
+
+    def _take_arguments(self, rest: list[str]) -> None:
+        """Takes the arguments that are no flags, in the order of the dataclass's fields."""
+        missing = [each.name.upper() for each in self.positional[len(rest) :] if is_required(each)]
+        if missing:
+            raise UserError(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. {self._usage()}")
+        extra = rest[len(self.positional) :]
+        if extra and self.positional and all(map(os.path.exists, rest[: len(extra) + 1])):
+            raise self._expanded()
+        if extra and self.positional:
+            raise UserError(f"{extra[0]} is one argument too many. {self._usage()}")
+        if extra:
+            raise UserError(f"{extra[0]} is no flag: flags are --name=value, and a glob stands in quotes.")
+        given = dict(zip((each.name for each in self.positional), rest, strict=False))
+        self.arguments = {each.name: given.get(each.name, each.default) for each in self.positional}
 
     def _ignore(self, name: str, kind: type, why: str) -> None:
         """Takes a flag that is not used, unless it is."""
@@ -290,12 +333,14 @@ class Parser:
             rest = self.values(argv, known_only=known_only)
         except absl_flags.UnrecognizedFlagError as error:
             name = error.flagname
+            if self.positional and any(os.path.exists(each) for each in argv[1:] if each.startswith("-")):
+                raise self._expanded() from None
             known = [f"--{each}" for each in self.values]
             raise UserError(f"--{name} is no flag.{nearest(f'--{name}', known)} --help lists them.") from None
         except absl_flags.Error as error:
             raise UserError(str(error).replace("\n", " ")) from None
-        if len(rest) > 1 and not known_only:
-            raise UserError(f"{rest[1]} is no flag: flags are --name=value, and a glob stands in quotes.")
+        if not known_only:
+            self._take_arguments(rest[1:])
 
 
 def _renamed(argument: str) -> str:
@@ -315,6 +360,16 @@ def scalar_fields(group: type) -> list[tuple[str, type]]:
         options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
         found += [(name, option) for option in options if option in DEFINE]
     return found
+
+
+def is_positional(field: dataclasses.Field) -> bool:
+    """Whether a field is an argument and no flag."""
+    return bool(field.metadata.get("positional"))
+
+
+def is_required(field: dataclasses.Field) -> bool:
+    """Whether an argument has to be given."""
+    return field.default is dataclasses.MISSING
 
 
 # Running a script
