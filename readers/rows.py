@@ -5,13 +5,16 @@ rows.features         # uint8 [3, T, D]
 rows.labels.take([0])  # the labels of clip 7
 """
 
+import collections
+import contextlib
 import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 ALIGNMENT = 64  # bytes, of what TensorFlow computes with
+LARGE_BYTES, KEPT_PIECES = 1 << 20, 8  # memory from this size on is used again, so many pieces at most
 
 
 class Ragged(NamedTuple):
@@ -104,10 +107,36 @@ class Rows:
 
 def aligned(shape: Sequence[int], dtype) -> np.ndarray:
     """An array, not filled, that TensorFlow takes over without a copy."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.empty(size + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + size].view(dtype).reshape(shape)
+    loan = _Loan(int(np.prod(shape)) * np.dtype(dtype).itemsize)
+    return np.asarray(loan).view(dtype).reshape(shape)
+
+
+class _Loan:
+    """Memory that every view of an array holds on to, and that is used again when the last one has gone.
+
+    Fresh memory is slow at first touch: as slow as reading a large clip's record.
+    """
+
+    free: ClassVar[collections.deque] = collections.deque(maxlen=KEPT_PIECES)
+
+    def __init__(self, size: int):
+        self.memory = self._found(size + ALIGNMENT)
+        start = -self.memory.ctypes.data % ALIGNMENT
+        self.__array_interface__ = self.memory[start : start + size].__array_interface__
+
+    def __del__(self):
+        if len(self.memory) >= LARGE_BYTES:
+            self.free.append(self.memory)
+
+    def _found(self, size: int) -> np.ndarray:
+        """Memory of at least so many bytes, and not of many more."""
+        for _ in range(len(self.free)):
+            with contextlib.suppress(IndexError):  # another thread was quicker
+                memory = self.free.popleft()
+                if size <= len(memory) <= 1.25 * size:
+                    return memory
+                self.free.append(memory)
+        return np.empty(size, np.uint8)
 
 
 def multi_hot(labels: Ragged, num_classes: int, values: np.ndarray | int = 1, dtype=np.uint8) -> np.ndarray:

@@ -29,6 +29,7 @@ HEAD_BYTES, FOOT_BYTES = 12, 4  # before a record (its length and a checksum of 
 FRAMING_BYTES = HEAD_BYTES + FOOT_BYTES
 BLOCK_BYTES = 1 << 16  # read at a time in search of record lengths
 GAP_BYTES = 1 << 14  # records no further apart are read in one go, with what lies between
+SPAN_BYTES = 1 << 20  # read at a time, about: what was read is looked at while it is in the processor's cache
 THREADS = 8
 MASK_DELTA = np.uint32(0xA282EAD8)  # TFRecord turns its CRC-32C by 15 bits and adds this
 GZIP_MAGIC = b"\x1f\x8b"
@@ -299,37 +300,56 @@ def read_records(
     """
     wanted, places = np.unique(numbers, return_inverse=True)  # [m], [n]
     shard = shards.shard_of(wanted)
-    starts, ends = shards.starts[wanted], shards.ends[wanted]
-    is_first = np.ones(len(wanted), bool)  # of a span, which is read in one go
-    is_first[1:] = (shard[1:] != shard[:-1]) | (starts[1:] - ends[:-1] > GAP_BYTES)
-    first = np.flatnonzero(is_first)
-    last = np.append(first[1:], len(wanted))[: len(first)] - 1
+    first = _spans(shard, shards.starts[wanted], shards.ends[wanted])  # of each span, which is read in one go
+    last = np.append(first[1:], len(wanted))[: len(first)] - 1  # none where there is none
     foot = np.where(shards.bare[shard[first]], 0, FOOT_BYTES)
-    begin, end = starts[first], ends[last] + foot
+    begin, end = shards.starts[wanted[first]], shards.ends[wanted[last]] + foot
     into = np.concatenate([[0], np.cumsum(end - begin)])  # where each span begins in the buffer
     buffer = np.empty(into[-1], np.uint8) if scratch is None else scratch.take(int(into[-1]))
-    _read_spans(shards.paths, shard[first], begin, into, buffer, threads)
     shift = np.repeat(into[:-1] - begin, last - first + 1)
-    starts, ends = starts + shift, ends + shift
-    whole = _match_checksums(buffer, starts, ends, shards.bare[shard])
-    return Records(buffer, starts[places], ends[places]), whole[places]
+    records = Records(buffer, shards.starts[wanted] + shift, shards.ends[wanted] + shift)
+    checksums = np.zeros(len(wanted), np.uint32)
+    spans = zip(shard[first], begin, into[:-1], into[1:], first, last + 1, strict=True)
+    _read_spans(shards.paths, [tuple(map(int, span)) for span in spans], records, checksums, threads)
+    whole = shards.bare[shard] | _match(checksums, records)
+    return records.only(places), whole[places]
 
 
-def _read_spans(paths: Sequence[str], shard: np.ndarray, begin: np.ndarray, into, buffer: np.ndarray, threads: int):
-    """Reads byte ranges, sorted by shard, into the buffer; remote ones several at a time."""
-    view = memoryview(buffer)
-    spans = list(zip(shard.tolist(), begin.tolist(), into[:-1].tolist(), into[1:].tolist(), strict=True))
+def _spans(shard: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Groups records, sorted by place, into byte ranges to read: the first record of each, int64 [spans]."""
+    is_first = np.ones(len(shard), bool)
+    is_first[1:] = (shard[1:] != shard[:-1]) | (starts[1:] - ends[:-1] > GAP_BYTES)
+    first = np.flatnonzero(is_first)
+    pieces = (starts - np.repeat(starts[first], np.diff(first, append=len(starts)))) // SPAN_BYTES
+    is_first[1:] |= pieces[1:] != pieces[:-1]
+    return np.flatnonzero(is_first)
+
+
+def _read_spans(paths: Sequence[str], spans: list[tuple], records: Records, checksums: np.ndarray, threads: int):
+    """Reads byte ranges, sorted by shard, and computes checksums while they are in the processor's cache.
+
+    Args:
+        paths: the shards.
+        spans: shard, place in it, place in the buffer and behind it, first record and the one behind the last.
+        records: to read into.
+        checksums: uint32 [records], to fill in.
+        threads: how many spans are read at a time where they lie on another machine.
+    """
+    buffer, starts, ends = records.buffer, records.starts.tolist(), records.ends.tolist()
+    view, crc = memoryview(buffer), google_crc32c.value
 
     def read(some):
         open_shard, file = None, None
         with contextlib.ExitStack() as stack:
-            for number, at, low, high in some:
-                if number != open_shard:
+            for shard, place, low, high, first, stop in some:
+                if shard != open_shard:
                     stack.close()
-                    open_shard, file = number, stack.enter_context(opened(paths[number]))
-                file.read_into(at, view[low:high])
+                    open_shard, file = shard, stack.enter_context(opened(paths[shard]))
+                file.read_into(place, view[low:high])
+                for number in range(first, stop):
+                    checksums[number] = crc(buffer[starts[number] : ends[number]])
 
-    if not any("://" in paths[number] for number in set(shard.tolist())):
+    if not any("://" in paths[span[0]] for span in spans):
         read(spans)
         return
     size = max(1, -(-len(spans) // threads))
@@ -337,19 +357,11 @@ def _read_spans(paths: Sequence[str], shard: np.ndarray, begin: np.ndarray, into
         list(pool.map(read, (spans[start : start + size] for start in range(0, len(spans), size))))
 
 
-def _match_checksums(buffer: np.ndarray, starts: np.ndarray, ends: np.ndarray, bare: np.ndarray) -> np.ndarray:
-    """Whether records match their checksums, bool [n]; bare ones have none."""
-    if bare.any():
-        framed = np.flatnonzero(~bare)
-        whole = np.ones(len(starts), bool)
-        if len(framed):
-            whole[framed] = _match_checksums(buffer, starts[framed], ends[framed], bare[framed])
-        return whole
-    view, crc = memoryview(buffer), google_crc32c.value
-    pairs = zip(starts.tolist(), ends.tolist(), strict=True)
-    found = np.fromiter((crc(view[start:end].tobytes()) for start, end in pairs), np.uint32, len(starts))
-    masked = buffer[ends[:, None] + np.arange(FOOT_BYTES)].view("<u4")[:, 0] if len(ends) else found
-    return (found >> np.uint32(15) | found << np.uint32(17)) + MASK_DELTA == masked
+def _match(checksums: np.ndarray, records: Records) -> np.ndarray:
+    """Whether the checksums of records are those behind them, bool [n]; what is not framed has none there."""
+    places = np.minimum(records.ends[:, None] + np.arange(FOOT_BYTES), max(len(records.buffer) - 1, 0))
+    behind = records.buffer[places].view("<u4").reshape(-1)
+    return (checksums >> np.uint32(15) | checksums << np.uint32(17)) + MASK_DELTA == behind
 
 
 class _File:
