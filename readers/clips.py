@@ -26,6 +26,7 @@ from readers.rows import Rows, multi_hot
 from readers.stores import ArrayStore, RecordStore, SegmentStore
 from readers.youtube8m_segments import Youtube8mSegmentReader
 from yt8m_audio import records
+from yt8m_audio.batch import device_part
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.registry import READERS
@@ -68,9 +69,11 @@ class Clips:
         """Gives every clip once, in the order of the store; the last batch is filled up with rows of weight 0."""
         return self.batches(InOrder(len(self), self._unit_clips(batch_size)), batch_size)
 
-    def shuffled(self, batch_size: int, epochs: int, seed: int, start_step: int = 0) -> tf.data.Dataset:
+    def shuffled(
+        self, batch_size: int, epochs: int, seed: int, start_step: int = 0, host_keys: bool = True
+    ) -> tf.data.Dataset:
         """Gives as many clips as the epochs hold, drawn as --sampling says, from batch `start_step` on."""
-        return self.batches(self.order(batch_size, epochs, seed), batch_size, start_step)
+        return self.batches(self.order(batch_size, epochs, seed), batch_size, start_step, host_keys)
 
     def order(self, batch_size: int, epochs: int, seed: int) -> Order:
         """The order of a training run; its numbers count from 0 within these clips, as `selection` does."""
@@ -85,15 +88,24 @@ class Clips:
         run = max(1, RUN_BYTES // self.store.clip_bytes)
         return ShardShuffle(np.bincount(shard), epochs, seed, window=unit, longest_run=run)
 
-    def batches(self, order: Order, batch_size: int, start_step: int = 0) -> tf.data.Dataset:
-        """Gives the clips of an order, from batch `start_step` on; the last one is filled up with rows of weight 0."""
+    def batches(self, order: Order, batch_size: int, start_step: int = 0, host_keys: bool = True) -> tf.data.Dataset:
+        """Gives the clips of an order; the last batch is filled up with rows of weight 0.
+
+        Args:
+            order: which clips.
+            batch_size: clips in a batch.
+            start_step: the first batch to give.
+            host_keys: whether ids and times are in a batch; without them it is made faster.
+        """
         first, skipped = order.locate(min(start_step * batch_size, len(order)))
         spec = self._spec(batch_size)
+        spec = spec if host_keys else device_part(spec)
 
         def make(number):
             positions = order.unit(int(number))[skipped if number == first else 0 :]
             missing = -len(order) % batch_size if number == order.num_units - 1 else 0
-            return self._noted(lambda: [filled_up(array, missing) for array in self.batch(positions)], int(number))
+            batch = self._noted(lambda: self.batch(positions), int(number))
+            return [filled_up(batch[key], missing) for key in spec]
 
         def as_dict(number):
             arrays = tf.numpy_function(make, [number], [each.dtype for each in spec.values()], stateful=False)
@@ -105,8 +117,8 @@ class Clips:
         batches = units.rebatch(batch_size, drop_remainder=True)  # there is none
         return batches.prefetch(int(np.clip(PREFETCHED_BYTES // batch_bytes(spec), 1, MOST_PREFETCHED)))
 
-    def batch(self, positions: np.ndarray) -> list[np.ndarray]:
-        """The clips at some places of `selection`, int64 [n], as the arrays of a batch, in the order of its keys."""
+    def batch(self, positions: np.ndarray) -> dict[str, np.ndarray]:
+        """The clips at some places of `selection`, int64 [n], as the arrays of a batch."""
         numbers = positions if self.selection is None else self.selection[positions]
         rows = self.rows(numbers)
         labels = self._checked_labels(rows, numbers)
@@ -121,7 +133,7 @@ class Clips:
         }
         if rows.scores is not None:
             batch["label_weights"] = multi_hot(labels, self.data.num_classes, dtype=np.float32)
-        return list(batch.values())
+        return batch
 
     def rows(self, numbers: np.ndarray) -> Rows:
         """Clips of the store, int64 [n], their frames pooled where the model takes one vector."""

@@ -55,7 +55,8 @@ class DataConfig:
             as long).
         segment_labels: Train, evaluate or predict on YouTube-8M's rated segments, each of them a clip.
         segment_size: Frames of a segment.
-        num_classes: Number of classes C; labels are 0 to C - 1. That of the record family when not given.
+        num_classes: Number of classes C; labels are 0 to C - 1. When not given, that of label_map, or else of the
+            record family.
         max_frames: Frames kept of a clip; shorter clips are padded and masked. When not given, 10 if none of
             the first records has more, else 300.
         reader: Name of the reader; the record family is recognised from the first record when empty.

@@ -339,15 +339,22 @@ def _read_spans(paths: Sequence[str], spans: list[tuple], records: Records, chec
     view, crc = memoryview(buffer), google_crc32c.value
 
     def read(some):
-        open_shard, file = None, None
-        with contextlib.ExitStack() as stack:
+        file, open_shard = None, None
+        try:
             for shard, place, low, high, first, stop in some:
                 if shard != open_shard:
-                    stack.close()
-                    open_shard, file = shard, stack.enter_context(opened(paths[shard]))
+                    if file is not None:
+                        file.close()
+                    file, open_shard = None, shard  # what cannot be opened need not be closed
+                    file = _File(paths[shard])
                 file.read_into(place, view[low:high])
                 for number in range(first, stop):
                     checksums[number] = crc(buffer[starts[number] : ends[number]])
+        except (OSError, tf.errors.OpError) as error:
+            raise _unreadable(paths[open_shard], error) from error
+        finally:
+            if file is not None:
+                file.close()
 
     if not any("://" in paths[span[0]] for span in spans):
         read(spans)
@@ -413,15 +420,14 @@ class _File:
 def opened(path: str) -> Iterator[_File]:
     """Opens a file, and says which one it was that cannot be opened or read."""
     try:
-        file = _File(path)
-        try:
+        with contextlib.closing(_File(path)) as file:
             yield file
-        finally:
-            file.close()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    except tf.errors.OpError as error:
-        raise UserError(f"{path} cannot be read: {error.message}") from error
+    except (OSError, tf.errors.OpError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: OSError | tf.errors.OpError) -> UserError:
+    return UserError(f"{path} cannot be read: {error.strerror if isinstance(error, OSError) else error.message}")
 
 
 # Writing

@@ -12,6 +12,7 @@ from readers.memory import free_bytes
 from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig, changes, check_ranges
 from yt8m_audio.errors import UserError
 from yt8m_audio.flags import TrainRequest, another_model
+from yt8m_audio.labels import read_label_map
 from yt8m_audio.registry import LOSSES, MODELS, hyper_parameters
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.sample import sample_patterns
@@ -72,6 +73,8 @@ def prepare(request: TrainRequest) -> tuple[Config, readers.Clips, readers.Clips
     check_validation(config.data)
     frame_features = fitting_frame_features(config.data.frame_features, config.model.model, model.level)
     data = dataclasses.replace(config.data, frame_features=frame_features)
+    if data.label_map and not data.num_classes:
+        data = dataclasses.replace(data, num_classes=len(read_label_map(data.label_map)))
     clips = readers.open_clips(train_pattern(data), "train_data_pattern", data)
     if not data.train_data_pattern and not request.resumed and "batch_size" not in request.given:
         train = dataclasses.replace(train, batch_size=SAMPLE_BATCH_SIZE)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from yt8m_audio.batch import device_part, model_inputs
+from yt8m_audio.batch import model_inputs
 from yt8m_audio.config import Config
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation import evaluate
@@ -151,8 +151,8 @@ class Session:
     def batches_from(self, step: int):
         """An iterator of the batches from that step on, without what stays on the host."""
         train = self.config.train
-        dataset = self.train_clips.shuffled(train.batch_size, train.num_epochs, train.seed, step)
-        return iter(self.strategy.experimental_distribute_dataset(dataset.map(device_part)))
+        dataset = self.train_clips.shuffled(train.batch_size, train.num_epochs, train.seed, step, host_keys=False)
+        return iter(self.strategy.experimental_distribute_dataset(dataset))
 
     def epochs_done(self, step: int) -> int:
         """Epochs that are wholly seen after so many steps."""
