@@ -33,8 +33,8 @@ from yt8m_audio.registry import READERS
 
 UNIT_BYTES = 32 << 20  # of clips that are read from shards, and shuffled among themselves, at a time
 ARRAY_UNIT_BYTES = 8 << 20  # of clips that are taken from arrays at a time
-MOST_UNIT_CLIPS, MOST_UNIT_BYTES = 8192, 96 << 20
-UNITS_AT_A_TIME = 2
+MOST_UNIT_CLIPS = 8192
+UNITS_AT_A_TIME, MADE_BYTES = 2, 256 << 20  # units that are made at a time, and what they may take
 PREFETCHED_BYTES = 128 << 20
 MOST_PREFETCHED = 4
 RUN_BYTES = 1 << 20  # of clips that lie together in a shard and stay together until they are shuffled
@@ -113,9 +113,11 @@ class Clips:
             return {key: tf.ensure_shape(array, [None, *each.shape[1:]]) for array, (key, each) in pairs}
 
         units = tf.data.Dataset.range(first, order.num_units)
-        units = units.map(as_dict, num_parallel_calls=UNITS_AT_A_TIME, deterministic=True)
+        fitting = MADE_BYTES // (self._unit_clips(batch_size) * batch_bytes(self._spec(1)))
+        units = units.map(as_dict, num_parallel_calls=max(1, min(fitting, UNITS_AT_A_TIME)), deterministic=True)
         batches = units.rebatch(batch_size, drop_remainder=True)  # there is none
-        return batches.prefetch(int(np.clip(PREFETCHED_BYTES // batch_bytes(spec), 1, MOST_PREFETCHED)))
+        prefetched = min(PREFETCHED_BYTES // batch_bytes(spec), MOST_PREFETCHED)  # none of very large batches
+        return batches.prefetch(prefetched) if prefetched else batches
 
     def batch(self, positions: np.ndarray) -> dict[str, np.ndarray]:
         """The clips at some places of `selection`, int64 [n], as the arrays of a batch."""
@@ -176,13 +178,11 @@ class Clips:
         return spec
 
     def _unit_clips(self, batch_size: int) -> int:
-        """Clips that are made at a time: as many whole batches as fit."""
+        """Clips that are made at a time: as many whole batches as fit, one at least."""
         bytes_each = max(self.store.clip_bytes, batch_bytes(self._spec(1)))
         unit_bytes = ARRAY_UNIT_BYTES if self.is_indexed else UNIT_BYTES
         clips = int(np.clip(unit_bytes // bytes_each, 1, MOST_UNIT_CLIPS))
-        if clips < batch_size:  # a batch is made at once, unless it is a very large one
-            return batch_size if batch_size * bytes_each <= MOST_UNIT_BYTES else clips
-        return clips // batch_size * batch_size
+        return max(1, clips // batch_size) * batch_size
 
     # Parts
 

@@ -26,8 +26,8 @@ class MediaPipeFeatureReader(FrameReader):
     def matches(cls, example, data):
         return any(name in example.feature_lists.feature_list for name in cls.features)
 
-    def parse(self, records):
-        rows = super().parse(records)
+    def parse(self, records, features=None):
+        rows = super().parse(records, features)
         return dataclasses.replace(rows, video_id=stems(rows.video_id))
 
     def video_ids(self, records):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from readers.rows import Rows
+from readers.rows import Rows, join_rows
 from readers.stores import Arrays
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
@@ -138,19 +138,15 @@ def fill(features: np.ndarray, parts: Iterable[Rows]) -> Arrays:
         rows = rows.only_real()
         features[done : done + len(rows)] = rows.features
         done += len(rows)
-        small.append(dataclasses.replace(rows, features=rows.features[:0]))
-
-    def joined(name):
-        return np.concatenate([getattr(rows, name) for rows in small])
-
-    scores = None if small[0].scores is None else joined("scores")
+        small.append(dataclasses.replace(rows, features=None))  # a view of them would hold on to their memory
+    rows = join_rows(small, features[:done])
     return Arrays(
-        video_id=joined("video_id").astype(np.bytes_),
-        features=features[:done],
-        num_frames=joined("num_frames"),
-        start_time=joined("start_time"),
-        end_time=joined("end_time"),
-        label_values=np.concatenate([rows.labels.values for rows in small]).astype(np.int32),
-        label_counts=np.concatenate([rows.labels.counts for rows in small]).astype(np.int32),
-        label_scores=scores,
+        video_id=rows.video_id.astype(np.bytes_),
+        features=rows.features,
+        num_frames=rows.num_frames,
+        start_time=rows.start_time,
+        end_time=rows.end_time,
+        label_values=rows.labels.values.astype(np.int32),
+        label_counts=rows.labels.counts.astype(np.int32),
+        label_scores=rows.scores,
     )

@@ -54,8 +54,16 @@ class Reader:
         """The features of a record: name -> (type, size); the type is "" where there are no frames to tell."""
         raise NotImplementedError
 
-    def parse(self, records: Records) -> Rows:
+    def room(self, num_clips: int) -> np.ndarray:
+        """An array for the features of so many clips, not filled."""
+        raise NotImplementedError
+
+    def parse(self, records: Records, features: np.ndarray | None = None) -> Rows:
         """Parses records.
+
+        Args:
+            records: n of them.
+            features: room(n), or a part of a larger one, to put the features in.
 
         Raises:
             MalformedRecord: if one is not of the family; it holds the record's number.
@@ -83,15 +91,18 @@ class FrameReader(Reader):
         lists = example.feature_lists.feature_list
         return {name: _kind_and_size(each.feature[0] if each.feature else None) for name, each in lists.items()}
 
-    def parse(self, records):
+    def room(self, num_clips):
+        data, is_bytes = self.data, set(self.data.types) == {"uint8"}
+        return aligned((num_clips, data.max_frames, sum(data.sizes)), np.uint8 if is_bytes else np.float32)
+
+    def parse(self, records, features=None):
         data, parsed = self.data, _parsed(records)
-        is_bytes = set(data.types) == {"uint8"}
-        out = aligned((len(records), data.max_frames, sum(data.sizes)), np.uint8 if is_bytes else np.float32)
-        frames, num_frames = parsed.frames(data.names, data.sizes, data.types, data.max_frames, out)
+        features = self.room(len(records)) if features is None else features
+        _, num_frames = parsed.frames(data.names, data.sizes, data.types, data.max_frames, features)
         start_time = first_floats(parsed, self.start_key, np.zeros(len(records), np.float32))
         return Rows(
             video_id=parsed.strings(*self.id_keys),
-            features=frames,
+            features=features,
             num_frames=num_frames,
             labels=parsed.integers("labels"),
             start_time=start_time,

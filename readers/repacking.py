@@ -237,10 +237,10 @@ class EveryFrame:
         self.reader, self.data = reader, reader.data
         self.ratings = 0
 
-    def parse(self, records: Records) -> Rows:
+    def parse(self, records: Records, features: np.ndarray | None = None) -> Rows:
         """Parses records."""
         if self.reader.level == "video" or not len(records):
-            return self.reader.parse(records)
+            return self.reader.parse(records, features)
         parsed = ParsedRecords(records.buffer, records.starts, records.ends)
         self.ratings += int(parsed.integers("segment_labels").counts.sum())
         longest = max(1, int(parsed.num_frames(self.data.names[0]).max()))
@@ -529,9 +529,9 @@ class Counted:
         self._parse, self._data = reader.parse, reader.data
         reader.parse = self.parse
 
-    def parse(self, records: Records) -> Rows:
+    def parse(self, records: Records, features: np.ndarray | None = None) -> Rows:
         """Parses records."""
-        rows = self._parse(records)
+        rows = self._parse(records, features)
         if len(rows) and rows.num_frames.max() == self._data.max_frames:  # else none was cut
             parsed = ParsedRecords(records.buffer, records.starts, records.ends)
             num_frames = parsed.num_frames(self._data.names[0])

@@ -105,6 +105,20 @@ class Rows:
         return dataclasses.replace(self, video_id=video_id, labels=labels, real=real, **arrays)
 
 
+def join_rows(parts: Sequence[Rows], features: np.ndarray) -> Rows:
+    """The clips of several, one after another, whose features are already in one array."""
+
+    def joined(name):
+        return np.concatenate([getattr(rows, name) for rows in parts])
+
+    return Rows(
+        features=features,
+        labels=join([rows.labels for rows in parts]),
+        scores=None if parts[0].scores is None else joined("scores"),
+        **{name: joined(name) for name in ("video_id", "num_frames", "start_time", "end_time", "real")},
+    )
+
+
 def aligned(shape: Sequence[int], dtype) -> np.ndarray:
     """An array, not filled, that TensorFlow takes over without a copy."""
     loan = _Loan(int(np.prod(shape)) * np.dtype(dtype).itemsize)

@@ -16,13 +16,13 @@ from pathlib import PurePath
 import numpy as np
 
 from readers.reader import Reader
-from readers.rows import Ragged, Rows, aligned, gather, join
+from readers.rows import Ragged, Rows, aligned, gather, join, join_rows
 from readers.wire import MalformedRecord
 from readers.youtube8m_segments import Segments, Youtube8mSegmentReader
 from yt8m_audio.errors import UserError
 from yt8m_audio.records import Records, Scratch, Shards, corrupt_message, read_records
 
-SCANNED_BYTES = 16 << 20  # read at a time where all records are looked at
+SCANNED_BYTES = 32 << 20  # of records that are read and parsed at a time
 
 
 class RecordStore:
@@ -64,9 +64,26 @@ class RecordStore:
         Raises:
             UserError: if a record cannot be read or parsed; it names the file and the record.
         """
-        rows, real = self.parsed(numbers, self.reader.parse)
+        size = max(1, SCANNED_BYTES // self.clip_bytes)
+        if len(numbers) <= size:
+            return self._fetch(numbers)
+        features = self.reader.room(len(numbers))
+        starts = range(0, len(numbers), size)  # some at a time, as what they are parsed from takes as much memory
+        parts = [self._fetch(numbers[start : start + size], features[start : start + size]) for start in starts]
+        return join_rows(parts, features)
+
+    def _fetch(self, numbers: np.ndarray, features: np.ndarray | None = None) -> Rows:
+        """Reads and parses clips at once, into an array of features where one is given."""
+        rows, real = self.parsed(
+            numbers, lambda records: self.reader.parse(records, features if len(records) == len(numbers) else None)
+        )
         rows = dataclasses.replace(rows, video_id=self._named(rows.video_id, numbers[real]))
-        return rows if real.all() else rows.spread(real)
+        if real.all():
+            return rows
+        rows = rows.spread(real)
+        if features is not None:
+            features[...] = rows.features
+        return rows
 
     def parsed(self, numbers: np.ndarray, parse: Callable) -> tuple:
         """What `parse` gives of those records that are whole; and which are, bool [n].

@@ -4,9 +4,10 @@ features  id or video_id, labels (none in the test split), mean_rgb (1024 floats
 """
 
 import numpy as np
+import tensorflow as tf
 
 from readers.reader import Reader, vectors_of
-from readers.rows import Rows
+from readers.rows import Rows, aligned
 from readers.wire import ParsedRecords
 from yt8m_audio.registry import register_reader
 
@@ -26,15 +27,20 @@ class Youtube8mVideoReader(Reader):
     def found(cls, example):
         return vectors_of(example)
 
-    def parse(self, records):
-        parsed = ParsedRecords(records.buffer, records.starts, records.ends)
-        vectors = [
-            parsed.float_vectors(name, size) for name, size in zip(self.data.names, self.data.sizes, strict=True)
-        ]
+    def room(self, num_clips):
+        return aligned((num_clips, sum(self.data.sizes)), np.float32)
+
+    def parse(self, records, features=None):
+        parsed = ParsedRecords(records.buffer, records.starts, records.ends, tf.train.Example)
+        features = self.room(len(records)) if features is None else features
+        column = 0
+        for name, size in zip(self.data.names, self.data.sizes, strict=True):
+            features[:, column : column + size] = parsed.float_vectors(name, size)
+            column += size
         nothing = np.zeros(len(records), np.float32)
         return Rows(
             video_id=parsed.strings(*self.id_keys),
-            features=np.concatenate(vectors, axis=1) if len(vectors) > 1 else vectors[0],
+            features=features,
             num_frames=np.ones(len(records), np.int32),
             labels=parsed.integers("labels"),
             start_time=nothing,

@@ -11,8 +11,12 @@ such as MediaPipe's features.pb, is one record without any framing. Reading by o
 """
 
 import contextlib
+import ctypes
 import dataclasses
+import functools
 import os
+import re
+import resource
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +38,11 @@ THREADS = 8
 MASK_DELTA = np.uint32(0xA282EAD8)  # TFRecord turns its CRC-32C by 15 bits and adds this
 GZIP_MAGIC = b"\x1f\x8b"
 WITH_TENSORFLOW_IO = ("s3", "az", "hdfs", "viewfs", "http", "https")
+WEB = ("http://", "https://")
+UNKNOWN = -1  # how long a file of a web server is: tensorflow-io finds out by fetching it
+SKIPPED_BYTES = 1 << 19  # of a remote file that are read rather than sought over; tf.io.gfile fetches as much at a time
+KEPT_BYTES = 256 << 20  # most of all shards of web servers that stay in memory, once they are fetched for their index
+READ_ERRORS = (OSError, tf.errors.OpError, RuntimeError)  # the last from tensorflow-io's az://
 
 
 # Finding
@@ -50,24 +59,53 @@ def find_shards(pattern: str, flag: str) -> list[str]:
         load_file_system(part)
     try:
         found = sorted({path for part in parts for path in _glob(part)})
-        stats = [tf.io.gfile.stat(path) for path in found]
-    except tf.errors.OpError as error:
-        raise UserError(f"--{flag}={pattern} cannot be listed: {error.message}") from error
-    shards = {path: stat.length for path, stat in zip(found, stats, strict=True) if not stat.is_directory}
+        lengths = _lengths(found)
+    except READ_ERRORS as error:
+        raise UserError(f"--{flag}={pattern} cannot be listed: {_why(error)}") from error
+    shards = {path: length for path, length in zip(found, lengths, strict=True) if length is not None}
     if not shards:
         what = "matches only folders" if found else "matches no file"
         raise UserError(f"--{flag}={pattern} {what}: give a glob of TFRecord files, such as 'bal_train/*.tfrecord'.")
-    filled = [path for path, length in shards.items() if length > 0]
+    filled = [path for path, length in shards.items() if length]
     if not filled:
         raise UserError(f"--{flag}={pattern} matches {len(shards)} files, and every one of them is empty.")
     return filled
 
 
 def _glob(part: str) -> list[str]:
-    """Files that a glob matches; a web server cannot list, so that there a file must be named."""
-    if part.startswith(("http://", "https://")):
-        return [part] if tf.io.gfile.exists(part) else []
-    return tf.io.gfile.glob(part)
+    """Files that a glob matches.
+
+    Raises:
+        UserError: if it would have a web server list its files, which it cannot.
+    """
+    if part.startswith(WEB):
+        if "*" in part or "[" in part:  # a question mark begins a query
+            raise UserError(f"{part}: a web server does not list its files: name each of them, with commas between.")
+        return [part]
+    found = tf.io.gfile.glob(part)
+    if not found and _is_remote(part):  # says why, where `glob` says nothing, as without Hadoop
+        with contextlib.suppress(tf.errors.NotFoundError):
+            tf.io.gfile.stat(part)
+    return found
+
+
+def _lengths(paths: Sequence[str]) -> list[int | None]:
+    """Bytes of files, None for folders."""
+
+    def length(path):
+        if path.startswith(WEB):
+            return UNKNOWN
+        stat = tf.io.gfile.stat(path)
+        return None if stat.is_directory else stat.length
+
+    if not any(map(_is_remote, paths)):
+        return list(map(length, paths))
+    with ThreadPoolExecutor(THREADS) as threads:
+        return list(threads.map(length, paths))
+
+
+def _is_remote(path: str) -> bool:
+    return "://" in path
 
 
 def load_file_system(path: str) -> None:
@@ -86,6 +124,26 @@ def load_file_system(path: str) -> None:
             f"{path}: {scheme}:// needs tensorflow-io, which is not there or does not load: make the `io` profile's "
             "environment (`make env PROFILE=io`), or copy the records to this machine."
         ) from error
+    if path.startswith(WEB):
+        _allow_many_sockets()
+    elif scheme == "s3":
+        _exit_without_destructors()
+
+
+@functools.cache
+def _exit_without_destructors() -> None:
+    """Has the process end before tensorflow-io takes its S3 client apart, which aborts it (tensorflow/io#2039)."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "on_exit"):  # the C library's, which runs when Python has cleaned up; it keeps the exit status
+        libc.on_exit(ctypes.cast(libc._exit, ctypes.c_void_p), None)
+
+
+@functools.cache
+def _allow_many_sockets() -> None:
+    """Raises the soft limit of open files: tensorflow-io never closes a web request's (up to three) sockets."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.suppress(ValueError, OSError):  # what a system does not allow
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 # Indexing
@@ -103,6 +161,7 @@ class Shards:
         bare: bool [shards], whether the file is one record without framing.
         cut: bool [shards], whether the file ends inside a record, or goes astray at a damaged length; such a
             record, and what is behind it, is not among the records.
+        contents: what small shards of web servers hold, by shard, as they had to be fetched to be indexed.
     """
 
     paths: tuple[str, ...]
@@ -111,6 +170,7 @@ class Shards:
     ends: np.ndarray
     bare: np.ndarray
     cut: np.ndarray
+    contents: dict[int, bytes] = dataclasses.field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         """Number of records."""
@@ -134,6 +194,9 @@ class Shards:
 def index_shards(paths: Sequence[str], skip_corrupt: bool = False) -> Shards:
     """Finds where the records of shards lie, from their framing, without reading what they hold.
 
+    A web server's shards are fetched whole, once: tensorflow-io does so to learn how long a file is. They stay in
+    memory where each is no longer than its share of KEPT_BYTES, and are fetched by ranges again where not.
+
     Args:
         paths: the shards.
         skip_corrupt: whether a shard that ends inside a record is taken as far as it is whole.
@@ -142,7 +205,7 @@ def index_shards(paths: Sequence[str], skip_corrupt: bool = False) -> Shards:
         UserError: if a shard cannot be read, or ends inside a record; it names the file and the record's number.
     """
     with ThreadPoolExecutor(THREADS) as threads:
-        found = list(threads.map(_index_shard, paths))
+        found = list(threads.map(functools.partial(_index_shard, most=KEPT_BYTES // max(1, len(paths))), paths))
     cut = np.array([each.cut for each in found])
     if cut.any() and not skip_corrupt:
         shard = int(np.argmax(cut))
@@ -157,6 +220,7 @@ def index_shards(paths: Sequence[str], skip_corrupt: bool = False) -> Shards:
         np.concatenate([*ends, np.empty(0, np.int64)]),
         np.array([each.bare for each in found]),
         cut,
+        {shard: each.content for shard, each in enumerate(found) if each.content is not None},
     )
 
 
@@ -168,28 +232,37 @@ class _Index:
     ends: list[int]
     bare: bool = False
     cut: bool = False
+    content: bytes | None = None  # of a shard that was fetched, and is kept
 
 
-def _index_shard(path: str) -> _Index:
-    """Walks over the lengths of a shard's records."""
+def _index_shard(path: str, most: int) -> _Index:
+    """Walks over the lengths of a shard's records; keeps what had to be fetched for it, up to so many bytes."""
     with opened(path) as file:
-        block = file.read_at(0, BLOCK_BYTES)
-        if not _length_is_whole(block[:HEAD_BYTES]):
-            return _index_unframed(path, file, block)
-        index, begin, at = _Index([], []), 0, 0  # the block's place in the file; the next record's
-        while at < file.size:
-            if at + HEAD_BYTES > begin + len(block):
-                block, begin = file.read_at(at, BLOCK_BYTES), at
-                if len(block) < HEAD_BYTES:
-                    index.cut = True
-                    break
-            length = LENGTH.unpack_from(block, at - begin)[0]
-            if at + FRAMING_BYTES + length > file.size:
+        index = _walk(path, file)
+        if isinstance(file, _FetchedFile) and file.size <= most:
+            index.content = file.content
+    return index
+
+
+def _walk(path: str, file: "_File") -> _Index:
+    """Walks over the lengths of a file's records."""
+    index, begin, at, size = _Index([], []), 0, 0, file.size  # the block's place in the file; the next record's
+    block = file.read_at(0, BLOCK_BYTES)
+    if size and not _length_is_whole(block[:HEAD_BYTES]):
+        return _index_unframed(path, file, block)
+    while at < size:
+        if at + HEAD_BYTES > begin + len(block):
+            block, begin = file.read_at(at, BLOCK_BYTES), at
+            if len(block) < HEAD_BYTES:
                 index.cut = True
                 break
-            index.starts.append(at + HEAD_BYTES)
-            index.ends.append(at + HEAD_BYTES + length)
-            at += FRAMING_BYTES + length
+        length = LENGTH.unpack_from(block, at - begin)[0]
+        if at + FRAMING_BYTES + length > size:
+            index.cut = True
+            break
+        index.starts.append(at + HEAD_BYTES)
+        index.ends.append(at + HEAD_BYTES + length)
+        at += FRAMING_BYTES + length
     return index
 
 
@@ -211,11 +284,11 @@ def _is_bare(content: bytes) -> bool:
 
 def _first_corrupt(path: str, index: _Index) -> int:
     """Number of the first corrupt record of a shard whose framing is broken: a length before the break may be too."""
-    for number, (start, end) in enumerate(zip(index.starts, index.ends, strict=True)):
-        with opened(path) as file:
+    with opened(path) as file:
+        for number, (start, end) in enumerate(zip(index.starts, index.ends, strict=True)):
             record = file.read_at(start, end - start + FOOT_BYTES)
-        if CRC.unpack(record[-FOOT_BYTES:])[0] != masked_crc(record[:-FOOT_BYTES]):
-            return number
+            if CRC.unpack(record[-FOOT_BYTES:])[0] != masked_crc(record[:-FOOT_BYTES]):
+                return number
     return len(index.starts)
 
 
@@ -310,7 +383,7 @@ def read_records(
     records = Records(buffer, shards.starts[wanted] + shift, shards.ends[wanted] + shift)
     checksums = np.zeros(len(wanted), np.uint32)
     spans = zip(shard[first], begin, into[:-1], into[1:], first, last + 1, strict=True)
-    _read_spans(shards.paths, [tuple(map(int, span)) for span in spans], records, checksums, threads)
+    _read_spans(shards, [tuple(map(int, span)) for span in spans], records, checksums, threads)
     whole = shards.bare[shard] | _match(checksums, records)
     return records.only(places), whole[places]
 
@@ -325,11 +398,11 @@ def _spans(shard: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarra
     return np.flatnonzero(is_first)
 
 
-def _read_spans(paths: Sequence[str], spans: list[tuple], records: Records, checksums: np.ndarray, threads: int):
+def _read_spans(shards: Shards, spans: list[tuple], records: Records, checksums: np.ndarray, threads: int):
     """Reads byte ranges, sorted by shard, and computes checksums while they are in the processor's cache.
 
     Args:
-        paths: the shards.
+        shards: where they lie.
         spans: shard, place in it, place in the buffer and behind it, first record and the one behind the last.
         records: to read into.
         checksums: uint32 [records], to fill in.
@@ -346,17 +419,17 @@ def _read_spans(paths: Sequence[str], spans: list[tuple], records: Records, chec
                     if file is not None:
                         file.close()
                     file, open_shard = None, shard  # what cannot be opened need not be closed
-                    file = _File(paths[shard])
+                    file = _opened_at(shards, shard)
                 file.read_into(place, view[low:high])
                 for number in range(first, stop):
                     checksums[number] = crc(buffer[starts[number] : ends[number]])
-        except (OSError, tf.errors.OpError) as error:
-            raise _unreadable(paths[open_shard], error) from error
+        except READ_ERRORS as error:
+            raise _unreadable(shards.paths[open_shard], error) from error
         finally:
             if file is not None:
                 file.close()
 
-    if not any("://" in paths[span[0]] for span in spans):
+    if not any(_is_remote(shards.paths[span[0]]) and span[0] not in shards.contents for span in spans):
         read(spans)
         return
     size = max(1, -(-len(spans) // threads))
@@ -372,62 +445,123 @@ def _match(checksums: np.ndarray, records: Records) -> np.ndarray:
 
 
 class _File:
-    """A file that is read at any place: by the operating system where it is local, else by TensorFlow."""
+    """A file of this machine, read at any place."""
 
     def __init__(self, path: str):
-        self.path, self.descriptor, self.remote = path, None, None
-        if "://" in path:
-            load_file_system(path)
-            self.remote = tf.io.gfile.GFile(path, "rb")
-        else:
-            self.descriptor = os.open(path, os.O_RDONLY)
+        self.path, self.descriptor = path, os.open(path, os.O_RDONLY)
 
     @property
     def size(self) -> int:
         """Bytes of the file."""
-        return self.remote.size() if self.remote else os.fstat(self.descriptor).st_size
+        return os.fstat(self.descriptor).st_size
 
     def read_at(self, place: int, count: int) -> bytes:
         """Reads up to `count` bytes from a place on."""
-        if self.remote is None:
-            return os.pread(self.descriptor, count, place)
-        self.remote.seek(place)
-        return self.remote.read(count)
+        return os.pread(self.descriptor, count, place)
 
     def read_into(self, place: int, view: memoryview) -> None:
-        """Fills a view with the bytes from a place on."""
+        """Fills a view with the bytes from a place on.
+
+        Raises:
+            UserError: if the file ends before.
+        """
         done = 0
         while done < len(view):
-            if self.remote is None:
-                read = os.preadv(self.descriptor, [view[done:]], place + done)
-            else:
-                content = self.read_at(place + done, len(view) - done)
-                read = len(content)
-                view[done : done + read] = content
+            read = self._read_some(place + done, view[done:])
             if read == 0:
                 raise UserError(f"{self.path} has become shorter while it was read.")
             done += read
 
+    def _read_some(self, place: int, view: memoryview) -> int:
+        """Fills the beginning of a view; returns how many bytes."""
+        return os.preadv(self.descriptor, [view], place)
+
     def close(self) -> None:
         """Closes the file."""
-        if self.remote is None:
-            os.close(self.descriptor)
-        else:
-            self.remote.close()
+        os.close(self.descriptor)
+
+
+class _RemoteFile(_File):
+    """A file of another machine, read at any place by TensorFlow, with few requests where places ascend."""
+
+    def __init__(self, path: str):
+        load_file_system(path)
+        self.path, self.file = path, tf.io.gfile.GFile(path, "rb")
+
+    @functools.cached_property
+    def size(self) -> int:
+        """Bytes of the file: a request."""
+        return self.file.size()
+
+    def read_at(self, place: int, count: int) -> bytes:
+        """Reads up to `count` bytes from a place on."""
+        skipped = place - self.file.tell()
+        if 0 < skipped <= SKIPPED_BYTES:
+            self.file.read(skipped)
+        elif skipped:
+            self.file.seek(place)  # costs a request of its own, for the byte before
+        return self.file.read(count)
+
+    def _read_some(self, place: int, view: memoryview) -> int:
+        content = self.read_at(place, len(view))
+        view[: len(content)] = content
+        return len(content)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.file.close()
+
+
+class _FetchedFile(_RemoteFile):
+    """A file of a web server, which is fetched whole where its content is not given."""
+
+    def __init__(self, path: str, content: bytes | None = None):
+        load_file_system(path)
+        self.path, self.content = path, tf.io.read_file(path).numpy() if content is None else content
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file: no request."""
+        return len(self.content)
+
+    def read_at(self, place: int, count: int) -> bytes:
+        """Gives up to `count` bytes from a place on."""
+        return self.content[place : place + count]
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[_File]:
-    """Opens a file, and says which one it was that cannot be opened or read."""
+    """Opens a file to read through, and says which one it was that cannot be opened or read."""
+    kind = _FetchedFile if path.startswith(WEB) else _RemoteFile if _is_remote(path) else _File
     try:
-        with contextlib.closing(_File(path)) as file:
+        with contextlib.closing(kind(path)) as file:
             yield file
-    except (OSError, tf.errors.OpError) as error:
+    except READ_ERRORS as error:
         raise _unreadable(path, error) from error
 
 
-def _unreadable(path: str, error: OSError | tf.errors.OpError) -> UserError:
-    return UserError(f"{path} cannot be read: {error.strerror if isinstance(error, OSError) else error.message}")
+def _opened_at(shards: Shards, shard: int) -> _File:
+    """Opens a shard to read some of it."""
+    path = shards.paths[shard]
+    if shard in shards.contents:
+        return _FetchedFile(path, shards.contents[shard])
+    return _RemoteFile(path) if _is_remote(path) else _File(path)
+
+
+def _unreadable(path: str, error: Exception) -> UserError:
+    return UserError(f"{path} cannot be read: {_why(error)}")
+
+
+def _why(error: Exception) -> str:
+    """What an error of the operating system or of TensorFlow says, in one line, without ops and web pages."""
+    text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
+    text = re.sub(r"\{\{.*?\}\}|\[Op:\w+\]| with body '\s*<.*", "", text, flags=re.DOTALL)
+    if "Unable to perform (23)" in text:  # curl: more came than was asked for
+        text = "the web server sends whole files where a range is asked for; give shards from one that knows ranges."
+    return " ".join(text.split())
 
 
 # Writing

@@ -16,6 +16,15 @@ from yt8m_audio.batch import model_inputs
 from yt8m_audio.errors import UserError
 
 
+def clip_names(batch: dict) -> np.ndarray:
+    """What clips are called: their ids, and of segments, as the starter code writes them, `id:start`; bytes [B]."""
+    ids = batch["video_id"].numpy()
+    if "label_weights" not in batch:
+        return ids
+    pairs = zip(ids, batch["start_time"].numpy(), strict=True)
+    return np.array([b"%b:%d" % (video_id, start) for video_id, start in pairs], object)
+
+
 def predictor(model: keras.Model, top_k: int) -> Callable:
     """Makes a function that predicts every clip of a data set once, in its order.
 
@@ -27,7 +36,8 @@ def predictor(model: keras.Model, top_k: int) -> Callable:
         A function of
 
             dataset: batches (see yt8m_audio.batch); rows of weight 0 are left out.
-            write: called with video_ids (bytes [n]), classes (int32 [n, k]) and scores (float32 [n, k]), in order.
+            write: called with the clips' names (bytes [n]), classes (int32 [n, k]) and scores (float32 [n, k]), in
+                order.
             progress: called with the number of clips done, after each batch.
 
         that returns the number of clips, and raises a UserError where a score is not finite.
@@ -45,7 +55,7 @@ def predictor(model: keras.Model, top_k: int) -> Callable:
             for batch in dataset:
                 classes, scores = best_of_batch(model_inputs(batch))
                 real = batch["example_weights"].numpy() > 0
-                rows = (batch["video_id"].numpy()[real], classes.numpy()[real], scores.numpy()[real])
+                rows = (clip_names(batch)[real], classes.numpy()[real], scores.numpy()[real])
                 if not np.isfinite(rows[2]).all():
                     clip = rows[0][~np.isfinite(rows[2]).all(axis=1)][0].decode(errors="replace")
                     raise UserError(
