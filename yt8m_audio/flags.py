@@ -414,9 +414,8 @@ def log_device_placement() -> None:
 
 def quieten_tensorflow() -> None:
     """Imports TensorFlow without what its native part says of processors and drivers, unless that was asked for."""
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as said:
