@@ -17,10 +17,22 @@ SCRIPTS = {"train", "eval", "inference"}
 ENTRIES = {"__main__", "flags", "commands"}
 ZOOS = {"readers", "models"}
 CAPABILITIES = {"training", "evaluation", "prediction", "audio", "audioset", "sample"}
-CONTRACTS = {"", "batch", "records", "examples", "config", "registry", "labels", "replicas", "errors", "run_directory"}
+CONTRACTS = {
+    "",
+    "batch",
+    "files",
+    "records",
+    "examples",
+    "config",
+    "registry",
+    "labels",
+    "replicas",
+    "errors",
+    "run_directory",
+}
 CONTRACTS |= {"own_records"}
 ACROSS = {("training", "evaluation"), ("prediction", "evaluation"), ("sample", "audio")}
-WITH_TENSORFLOW = {"yt8m_audio.records", "yt8m_audio.examples", "yt8m_audio.replicas"}
+WITH_TENSORFLOW = {"yt8m_audio.files", "yt8m_audio.records", "yt8m_audio.examples", "yt8m_audio.replicas"}
 OPTIONAL = {"apache_beam", "matplotlib", "pyarrow", "tensorflow_io", "soundfile", "soxr", "yt_dlp", "imageio_ffmpeg"}
 FILES = {"os", "io", "pathlib", "shutil", "tempfile", "glob", "json", "csv", "pickle", "pandas", "h5py"}
 

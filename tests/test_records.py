@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m_audio import records
+from yt8m_audio import files, records
 from yt8m_audio.errors import UserError
 from yt8m_audio.examples import frames_record
 
@@ -209,13 +209,13 @@ def test_a_shard_that_has_become_shorter_is_named(shard):
 def test_what_lies_far_apart_is_not_read_together(shard, monkeypatch):
     path = shard(50)
     sizes = []
-    read_into = records._File.read_into
+    read_into = files.File.read_into
 
     def noted(file, place, view):
         sizes.append(len(view))
         read_into(file, place, view)
 
-    monkeypatch.setattr(records._File, "read_into", noted)
+    monkeypatch.setattr(files.File, "read_into", noted)
     shards = records.index_shards([path])
     records.read_records(shards, np.array([0, 1, 49]))
     spans = [(shards.starts[0], shards.ends[1]), (shards.starts[49], shards.ends[49])]

@@ -10,21 +10,18 @@ such as MediaPipe's features.pb, is one record without any framing. Reading by o
 `tf.data.TFRecordDataset` is what lets an order be a list of numbers, and is twice as fast.
 """
 
-import contextlib
-import ctypes
 import dataclasses
 import functools
 import os
-import re
-import resource
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import google_crc32c
 import numpy as np
 import tensorflow as tf
 
+from yt8m_audio import files
 from yt8m_audio.errors import UserError
 
 LENGTH = struct.Struct("<Q")
@@ -34,15 +31,9 @@ FRAMING_BYTES = HEAD_BYTES + FOOT_BYTES
 BLOCK_BYTES = 1 << 16  # read at a time in search of record lengths
 GAP_BYTES = 1 << 14  # records no further apart are read in one go, with what lies between
 SPAN_BYTES = 1 << 20  # read at a time, about: what was read is looked at while it is in the processor's cache
-THREADS = 8
 MASK_DELTA = np.uint32(0xA282EAD8)  # TFRecord turns its CRC-32C by 15 bits and adds this
 GZIP_MAGIC = b"\x1f\x8b"
-WITH_TENSORFLOW_IO = ("s3", "az", "hdfs", "viewfs", "http", "https")
-WEB = ("http://", "https://")
-UNKNOWN = -1  # how long a file of a web server is: tensorflow-io finds out by fetching it
-SKIPPED_BYTES = 1 << 19  # of a remote file that are read rather than sought over; tf.io.gfile fetches as much at a time
 KEPT_BYTES = 256 << 20  # most of all shards of web servers that stay in memory, once they are fetched for their index
-READ_ERRORS = (OSError, tf.errors.OpError, RuntimeError)  # the last from tensorflow-io's az://
 
 
 # Finding
@@ -56,12 +47,12 @@ def find_shards(pattern: str, flag: str) -> list[str]:
     """
     parts = [part.strip() for part in pattern.split(",") if part.strip()]
     for part in parts:
-        load_file_system(part)
+        files.load_file_system(part)
     try:
-        found = sorted({path for part in parts for path in _glob(part)})
-        lengths = _lengths(found)
-    except READ_ERRORS as error:
-        raise UserError(f"--{flag}={pattern} cannot be listed: {_why(error)}") from error
+        found = sorted({path for part in parts for path in files.glob(part)})
+        lengths = files.lengths(found)
+    except files.READ_ERRORS as error:
+        raise UserError(f"--{flag}={pattern} cannot be listed: {files.why(error)}") from error
     shards = {path: length for path, length in zip(found, lengths, strict=True) if length is not None}
     if not shards:
         what = "matches only folders" if found else "matches no file"
@@ -70,80 +61,6 @@ def find_shards(pattern: str, flag: str) -> list[str]:
     if not filled:
         raise UserError(f"--{flag}={pattern} matches {len(shards)} files, and every one of them is empty.")
     return filled
-
-
-def _glob(part: str) -> list[str]:
-    """Files that a glob matches.
-
-    Raises:
-        UserError: if it would have a web server list its files, which it cannot.
-    """
-    if part.startswith(WEB):
-        if "*" in part or "[" in part:  # a question mark begins a query
-            raise UserError(f"{part}: a web server does not list its files: name each of them, with commas between.")
-        return [part]
-    found = tf.io.gfile.glob(part)
-    if not found and _is_remote(part):  # says why, where `glob` says nothing, as without Hadoop
-        with contextlib.suppress(tf.errors.NotFoundError):
-            tf.io.gfile.stat(part)
-    return found
-
-
-def _lengths(paths: Sequence[str]) -> list[int | None]:
-    """Bytes of files, None for folders."""
-
-    def length(path):
-        if path.startswith(WEB):
-            return UNKNOWN
-        stat = tf.io.gfile.stat(path)
-        return None if stat.is_directory else stat.length
-
-    if not any(map(_is_remote, paths)):
-        return list(map(length, paths))
-    with ThreadPoolExecutor(THREADS) as threads:
-        return list(threads.map(length, paths))
-
-
-def _is_remote(path: str) -> bool:
-    return "://" in path
-
-
-def load_file_system(path: str) -> None:
-    """Makes sure that TensorFlow can open a path, which for some file systems takes tensorflow-io.
-
-    Raises:
-        UserError: if tensorflow-io is needed and cannot be loaded.
-    """
-    scheme = path.partition("://")[0] if "://" in path else ""
-    if scheme not in WITH_TENSORFLOW_IO:
-        return
-    try:
-        import tensorflow_io  # noqa: F401  registers its file systems
-    except Exception as error:  # whatever a native library says that does not fit this TensorFlow
-        raise UserError(
-            f"{path}: {scheme}:// needs tensorflow-io, which is not there or does not load: make the `io` profile's "
-            "environment (`make env PROFILE=io`), or copy the records to this machine."
-        ) from error
-    if path.startswith(WEB):
-        _allow_many_sockets()
-    elif scheme == "s3":
-        _exit_without_destructors()
-
-
-@functools.cache
-def _exit_without_destructors() -> None:
-    """Has the process end before tensorflow-io takes its S3 client apart, which aborts it (tensorflow/io#2039)."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "on_exit"):  # the C library's, which runs when Python has cleaned up; it keeps the exit status
-        libc.on_exit(ctypes.cast(libc._exit, ctypes.c_void_p), None)
-
-
-@functools.cache
-def _allow_many_sockets() -> None:
-    """Raises the soft limit of open files: tensorflow-io never closes a web request's (up to three) sockets."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    with contextlib.suppress(ValueError, OSError):  # what a system does not allow
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 # Indexing
@@ -204,7 +121,7 @@ def index_shards(paths: Sequence[str], skip_corrupt: bool = False) -> Shards:
     Raises:
         UserError: if a shard cannot be read, or ends inside a record; it names the file and the record's number.
     """
-    with ThreadPoolExecutor(THREADS) as threads:
+    with ThreadPoolExecutor(files.THREADS) as threads:
         found = list(threads.map(functools.partial(_index_shard, most=KEPT_BYTES // max(1, len(paths))), paths))
     cut = np.array([each.cut for each in found])
     if cut.any() and not skip_corrupt:
@@ -237,14 +154,14 @@ class _Index:
 
 def _index_shard(path: str, most: int) -> _Index:
     """Walks over the lengths of a shard's records; keeps what had to be fetched for it, up to so many bytes."""
-    with opened(path) as file:
+    with files.opened(path) as file:
         index = _walk(path, file)
-        if isinstance(file, _FetchedFile) and file.size <= most:
+        if isinstance(file, files.FetchedFile) and file.size <= most:
             index.content = file.content
     return index
 
 
-def _walk(path: str, file: "_File") -> _Index:
+def _walk(path: str, file: "files.File") -> _Index:
     """Walks over the lengths of a file's records."""
     index, begin, at, size = _Index([], []), 0, 0, file.size  # the block's place in the file; the next record's
     block = file.read_at(0, BLOCK_BYTES)
@@ -266,7 +183,7 @@ def _walk(path: str, file: "_File") -> _Index:
     return index
 
 
-def _index_unframed(path: str, file: "_File", block: bytes) -> _Index:
+def _index_unframed(path: str, file: "files.File", block: bytes) -> _Index:
     """A file that does not begin as a TFRecord: one bare record, or a corrupt shard."""
     if block.startswith(GZIP_MAGIC):
         raise UserError(f"{path} is compressed: unpack it first (`gunzip`); records are read at random places.")
@@ -284,7 +201,7 @@ def _is_bare(content: bytes) -> bool:
 
 def _first_corrupt(path: str, index: _Index) -> int:
     """Number of the first corrupt record of a shard whose framing is broken: a length before the break may be too."""
-    with opened(path) as file:
+    with files.opened(path) as file:
         for number, (start, end) in enumerate(zip(index.starts, index.ends, strict=True)):
             record = file.read_at(start, end - start + FOOT_BYTES)
             if CRC.unpack(record[-FOOT_BYTES:])[0] != masked_crc(record[:-FOOT_BYTES]):
@@ -353,7 +270,7 @@ class Scratch:
 
 
 def read_records(
-    shards: Shards, numbers: np.ndarray, threads: int = THREADS, scratch: Scratch | None = None
+    shards: Shards, numbers: np.ndarray, threads: int = files.THREADS, scratch: Scratch | None = None
 ) -> tuple[Records, np.ndarray]:
     """Reads records, in any order, and checks their checksums.
 
@@ -423,13 +340,13 @@ def _read_spans(shards: Shards, spans: list[tuple], records: Records, checksums:
                 file.read_into(place, view[low:high])
                 for number in range(first, stop):
                     checksums[number] = crc(buffer[starts[number] : ends[number]])
-        except READ_ERRORS as error:
-            raise _unreadable(shards.paths[open_shard], error) from error
+        except files.READ_ERRORS as error:
+            raise files.unreadable(shards.paths[open_shard], error) from error
         finally:
             if file is not None:
                 file.close()
 
-    if not any(_is_remote(shards.paths[span[0]]) and span[0] not in shards.contents for span in spans):
+    if not any(files.is_remote(shards.paths[span[0]]) and span[0] not in shards.contents for span in spans):
         read(spans)
         return
     size = max(1, -(-len(spans) // threads))
@@ -437,131 +354,19 @@ def _read_spans(shards: Shards, spans: list[tuple], records: Records, checksums:
         list(pool.map(read, (spans[start : start + size] for start in range(0, len(spans), size))))
 
 
+def _opened_at(shards: Shards, shard: int) -> files.File:
+    """Opens a shard to read some of it."""
+    path = shards.paths[shard]
+    if shard in shards.contents:
+        return files.FetchedFile(path, shards.contents[shard])
+    return files.RemoteFile(path) if files.is_remote(path) else files.File(path)
+
+
 def _match(checksums: np.ndarray, records: Records) -> np.ndarray:
     """Whether the checksums of records are those behind them, bool [n]; what is not framed has none there."""
     places = np.minimum(records.ends[:, None] + np.arange(FOOT_BYTES), max(len(records.buffer) - 1, 0))
     behind = records.buffer[places].view("<u4").reshape(-1)
     return (checksums >> np.uint32(15) | checksums << np.uint32(17)) + MASK_DELTA == behind
-
-
-class _File:
-    """A file of this machine, read at any place."""
-
-    def __init__(self, path: str):
-        self.path, self.descriptor = path, os.open(path, os.O_RDONLY)
-
-    @property
-    def size(self) -> int:
-        """Bytes of the file."""
-        return os.fstat(self.descriptor).st_size
-
-    def read_at(self, place: int, count: int) -> bytes:
-        """Reads up to `count` bytes from a place on."""
-        return os.pread(self.descriptor, count, place)
-
-    def read_into(self, place: int, view: memoryview) -> None:
-        """Fills a view with the bytes from a place on.
-
-        Raises:
-            UserError: if the file ends before.
-        """
-        done = 0
-        while done < len(view):
-            read = self._read_some(place + done, view[done:])
-            if read == 0:
-                raise UserError(f"{self.path} has become shorter while it was read.")
-            done += read
-
-    def _read_some(self, place: int, view: memoryview) -> int:
-        """Fills the beginning of a view; returns how many bytes."""
-        return os.preadv(self.descriptor, [view], place)
-
-    def close(self) -> None:
-        """Closes the file."""
-        os.close(self.descriptor)
-
-
-class _RemoteFile(_File):
-    """A file of another machine, read at any place by TensorFlow, with few requests where places ascend."""
-
-    def __init__(self, path: str):
-        load_file_system(path)
-        self.path, self.file = path, tf.io.gfile.GFile(path, "rb")
-
-    @functools.cached_property
-    def size(self) -> int:
-        """Bytes of the file: a request."""
-        return self.file.size()
-
-    def read_at(self, place: int, count: int) -> bytes:
-        """Reads up to `count` bytes from a place on."""
-        skipped = place - self.file.tell()
-        if 0 < skipped <= SKIPPED_BYTES:
-            self.file.read(skipped)
-        elif skipped:
-            self.file.seek(place)  # costs a request of its own, for the byte before
-        return self.file.read(count)
-
-    def _read_some(self, place: int, view: memoryview) -> int:
-        content = self.read_at(place, len(view))
-        view[: len(content)] = content
-        return len(content)
-
-    def close(self) -> None:
-        """Closes the file."""
-        self.file.close()
-
-
-class _FetchedFile(_RemoteFile):
-    """A file of a web server, which is fetched whole where its content is not given."""
-
-    def __init__(self, path: str, content: bytes | None = None):
-        load_file_system(path)
-        self.path, self.content = path, tf.io.read_file(path).numpy() if content is None else content
-
-    @property
-    def size(self) -> int:
-        """Bytes of the file: no request."""
-        return len(self.content)
-
-    def read_at(self, place: int, count: int) -> bytes:
-        """Gives up to `count` bytes from a place on."""
-        return self.content[place : place + count]
-
-    def close(self) -> None:
-        """There is nothing to close."""
-
-
-@contextlib.contextmanager
-def opened(path: str) -> Iterator[_File]:
-    """Opens a file to read through, and says which one it was that cannot be opened or read."""
-    kind = _FetchedFile if path.startswith(WEB) else _RemoteFile if _is_remote(path) else _File
-    try:
-        with contextlib.closing(kind(path)) as file:
-            yield file
-    except READ_ERRORS as error:
-        raise _unreadable(path, error) from error
-
-
-def _opened_at(shards: Shards, shard: int) -> _File:
-    """Opens a shard to read some of it."""
-    path = shards.paths[shard]
-    if shard in shards.contents:
-        return _FetchedFile(path, shards.contents[shard])
-    return _RemoteFile(path) if _is_remote(path) else _File(path)
-
-
-def _unreadable(path: str, error: Exception) -> UserError:
-    return UserError(f"{path} cannot be read: {_why(error)}")
-
-
-def _why(error: Exception) -> str:
-    """What an error of the operating system or of TensorFlow says, in one line, without ops and web pages."""
-    text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
-    text = re.sub(r"\{\{.*?\}\}|\[Op:\w+\]| with body '\s*<.*", "", text, flags=re.DOTALL)
-    if "Unable to perform (23)" in text:  # curl: more came than was asked for
-        text = "the web server sends whole files where a range is asked for; give shards from one that knows ranges."
-    return " ".join(text.split())
 
 
 # Writing
