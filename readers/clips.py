@@ -4,7 +4,8 @@
     len(clips)                                                    # 22160
     for batch in clips.in_order(batch_size=1024): ...
     for batch in clips.shuffled(batch_size=1024, epochs=5, seed=0, start_step=40): ...
-    clips.only(held_out(10, inside=False)).in_memory()
+    held_out_clips, others = clips.split(held_out(10))
+    others.in_memory()
 
 Batch k of a training run is a function of (seed, k): an order says which clips it holds, and a store gives any clips.
 `tf.data` does what it is best at: several batches are made at a time, beside the device.
@@ -179,25 +180,31 @@ class Clips:
 
     def _unit_clips(self, batch_size: int) -> int:
         """Clips that are made at a time: as many whole batches as fit, one at least."""
+        return max(1, self._fitting_clips() // batch_size) * batch_size
+
+    def _fitting_clips(self) -> int:
+        """Clips that are made at a time where there are no batches."""
         bytes_each = max(self.store.clip_bytes, batch_bytes(self._spec(1)))
         unit_bytes = ARRAY_UNIT_BYTES if self.is_indexed else UNIT_BYTES
-        clips = int(np.clip(unit_bytes // bytes_each, 1, MOST_UNIT_CLIPS))
-        return max(1, clips // batch_size) * batch_size
+        return int(np.clip(unit_bytes // bytes_each, 1, MOST_UNIT_CLIPS))
 
     # Parts
 
-    def only(self, keep: Callable[[np.ndarray], np.ndarray]) -> "Clips":
-        """Returns those of the clips that a function of ids, bytes [n] -> bool [n], keeps; every shard is read once.
+    def split(self, keep: Callable[[np.ndarray], np.ndarray]) -> tuple["Clips", "Clips"]:
+        """Returns those of the clips that a function of ids, bytes [n] -> bool [n], keeps, and the others.
+
+        Every shard is read once.
 
         Raises:
-            UserError: if it keeps none.
+            UserError: if there are none of one kind.
         """
         ids = self._noted(self.store.video_ids)
         numbers = np.arange(len(self.store)) if self.selection is None else self.selection
-        kept = numbers[keep(ids[numbers])]
-        if not len(kept):
-            raise UserError(f"None of the {len(self):,} clips is in the chosen split.")
-        return dataclasses.replace(self, selection=kept)
+        kept = keep(ids[numbers])
+        for count, which in ((kept.sum(), "is"), ((~kept).sum(), "is not")):
+            if not count:
+                raise UserError(f"None of the {len(self):,} clips {which} held out: change --validation_percent.")
+        return tuple(dataclasses.replace(self, selection=numbers[each]) for each in (kept, ~kept))
 
     def part(self, worker: int, workers: int) -> "Clips":
         """Returns one worker's share: every so many-th shard, or clip where there are fewer shards than workers."""
@@ -233,7 +240,7 @@ class Clips:
 
     def parts(self) -> Iterator[Rows]:
         """All clips in order, some at a time."""
-        size = self._unit_clips(MOST_UNIT_CLIPS)
+        size = self._fitting_clips()
         for first in range(0, len(self), size):
             numbers = np.arange(first, min(first + size, len(self)))
             numbers = numbers if self.selection is None else self.selection[numbers]
@@ -251,7 +258,9 @@ class Clips:
         except tf.errors.OpError as error:
             if not self.faults:
                 raise
-            raise self.faults[min(self.faults)] from error
+            fault = self.faults[min(self.faults)]
+            self.faults.clear()
+            raise fault from error
 
     def lost_lines(self) -> list[str]:
         """What there is to say of corrupt records come across so far: each shard once, and how many they are."""
@@ -351,21 +360,19 @@ def _examples(shards: records.Shards, skip_corrupt: bool) -> tuple[list[bytes], 
     raise UserError(f"None of the {len(shards):,} records is whole: fetch the shards again.")
 
 
-def held_out(percent: int, inside: bool) -> Callable[[np.ndarray], np.ndarray]:
+def held_out(percent: int) -> Callable[[np.ndarray], np.ndarray]:
     """Splits clips by a hash of the video id, so that a clip is on one side in every run and every file.
 
     Args:
         percent: share of the clips that is held out, 1 to 99; 10 is int(sha256(video_id), 16) % 10 == 0.
-        inside: whether to keep the clips that are held out, or the others.
 
     Returns:
-        A function of ids, bytes [n], that gives bool [n].
+        A function of ids, bytes [n], that tells which are held out, bool [n].
     """
 
     def keep(video_ids: np.ndarray) -> np.ndarray:
         digits = [int(hashlib.sha256(each).hexdigest(), 16) % 100 for each in video_ids]
         # The last digit counts first, so that 10 % are those that end in 0.
-        ranks = np.array([10 * (each % 10) + each // 10 for each in digits], np.int64)
-        return (ranks < percent) == inside
+        return np.array([10 * (each % 10) + each // 10 for each in digits], np.int64) < percent
 
     return keep

@@ -115,30 +115,28 @@ def ends_in_zero(name: bytes) -> bool:
 
 def test_a_tenth_is_the_ids_whose_hash_ends_in_zero():
     ids = np.array([f"id {number}".encode() for number in range(1000)], object)
-    assert held_out(10, inside=True)(ids).tolist() == [ends_in_zero(name) for name in ids]
+    assert held_out(10)(ids).tolist() == [ends_in_zero(name) for name in ids]
 
 
-def test_splits_are_complementary_and_nested():
+def test_splits_are_nested():
     ids = np.array([f"id {number}".encode() for number in range(5000)], object)
     before = np.zeros(len(ids), bool)
     for percent in (1, 5, 10, 11, 50, 99):
-        inside, outside = held_out(percent, inside=True)(ids), held_out(percent, inside=False)(ids)
-        assert (inside != outside).all()
+        inside = held_out(percent)(ids)
         assert not (before & ~inside).any()
         assert inside.mean() == pytest.approx(percent / 100, abs=0.02)
         before = inside
 
 
 def test_no_ids_are_no_clips():
-    assert held_out(10, inside=True)(np.array([], object)).tolist() == []
+    assert held_out(10)(np.array([], object)).tolist() == []
 
 
 def test_chosen_clips_alone_are_counted_and_read(clips):
     names = real_ids(clips.in_order(BATCH))
     wanted = [name for name in names if ends_in_zero(name)]
     assert 0 < len(wanted) < 23
-    chosen = clips.only(held_out(10, inside=True))
-    others = clips.only(held_out(10, inside=False))
+    chosen, others = clips.split(held_out(10))
     assert (len(chosen), len(others)) == (len(wanted), 23 - len(wanted))
     assert real_ids(chosen.in_order(BATCH)) == wanted
     assert sorted(real_ids(chosen.shuffled(BATCH, 2, seed=0))) == sorted(2 * wanted)
@@ -147,8 +145,10 @@ def test_chosen_clips_alone_are_counted_and_read(clips):
 
 
 def test_a_split_that_holds_no_clip_is_named(shard, open_shards):
-    with pytest.raises(UserError, match="None of the 3 clips is in the chosen split"):
-        open_shards(shard(3)).only(lambda ids: np.zeros(len(ids), bool))
+    with pytest.raises(UserError, match="None of the 3 clips is held out"):
+        open_shards(shard(3)).split(lambda ids: np.zeros(len(ids), bool))
+    with pytest.raises(UserError, match="None of the 3 clips is not held out"):
+        open_shards(shard(3)).split(lambda ids: np.ones(len(ids), bool))
 
 
 # Stores
@@ -276,8 +276,8 @@ def test_pooled_frames_are_kept_in_memory(streamed):
 
 
 def test_a_tenth_of_the_balanced_split(audioset, open_shards):
-    clips = open_shards(f"{audioset}/features/bal_train/*.tfrecord").only(held_out(10, inside=True))
-    assert len(clips) == 2168
+    clips, others = open_shards(f"{audioset}/features/bal_train/*.tfrecord").split(held_out(10))
+    assert (len(clips), len(others)) == (2168, 22160 - 2168)
     names = real_ids(clips.in_order(512))
     assert len(names) == 2168
     assert all(map(ends_in_zero, names))

@@ -214,7 +214,7 @@ def test_a_shard_that_has_gone_is_named(shard, open_shards, tmp_path):
         read_through(clips)
 
 
-@pytest.mark.parametrize("split", [lambda clips: clips, lambda clips: clips.only(lambda ids: np.ones(len(ids), bool))])
+@pytest.mark.parametrize("split", [lambda clips: clips, lambda clips: clips.split(lambda ids: np.ones(len(ids), bool))])
 def test_a_flipped_bit_is_named(shard, open_shards, flip_bit, split):
     path = shard(3, "b.tfrecord")
     flip_bit(path, -300)
@@ -225,7 +225,7 @@ def test_a_flipped_bit_is_named(shard, open_shards, flip_bit, split):
 def test_garbage_is_named_where_clips_are_chosen_by_id(shard, open_shards):
     path = shard([audioset_record("a", [], RAMP), b"\xff garbage"])
     with pytest.raises(UserError, match=r"/00.tfrecord, record 1: it is no tf.train.SequenceExample\.$"):
-        open_shards(path).only(lambda ids: np.ones(len(ids), bool))
+        open_shards(path).split(lambda ids: np.ones(len(ids), bool))
 
 
 def test_a_corrupt_record_is_a_row_of_no_weight_and_counted_once(shard, open_shards, flip_bit):

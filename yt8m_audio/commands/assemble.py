@@ -99,7 +99,8 @@ def split(clips: readers.Clips) -> tuple[readers.Clips, readers.Clips | None]:
     """The clips to train on, and those to validate on or None."""
     data = clips.data
     if data.validation_percent:
-        return tuple(clips.only(readers.held_out(data.validation_percent, inside)) for inside in (False, True))
+        held_out, others = clips.split(readers.held_out(data.validation_percent))
+        return others, held_out
     validation = data.validation_data_pattern
     return clips, open_like(data, validation, "validation_data_pattern") if validation else None
 

@@ -54,7 +54,7 @@ class Evaluator:
         if self.pattern == data.train_data_pattern and not asked.held_out:
             print("note: these are the records that the run was trained on; --held_out takes what it held out of them.")
         if asked.held_out:
-            self.clips = self.clips.only(readers.held_out(data.validation_percent, inside=True))
+            self.clips, _ = self.clips.split(readers.held_out(data.validation_percent))
         self.batches = self.clips.in_order(asked.batch_size)
         self.model = assemble.make_model_of(self.config)()
         build(self.model, self.batches.element_spec)
