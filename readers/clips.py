@@ -23,9 +23,8 @@ from readers.orders import ClassBalanced, GlobalShuffle, InOrder, InverseFrequen
 from readers.packed import Packed, fill, is_packed, read_packed
 from readers.pooling import pool_frames
 from readers.reader import fitted, label_message, resolve
-from readers.rows import Rows, multi_hot
+from readers.rows import Ragged, Rows, multi_hot
 from readers.stores import ArrayStore, RecordStore, SegmentStore
-from readers.youtube8m_segments import Youtube8mSegmentReader
 from yt8m_audio import records
 from yt8m_audio.batch import device_part
 from yt8m_audio.config import DataConfig
@@ -51,14 +50,14 @@ class Clips:
         store: gives any of its clips by number.
         data: settings, complete.
         selection: int64 [clips], ascending, the numbers of the clips in the store; all when None.
-        faults: errors that came up while batches were made, by unit, which TensorFlow would tell as its own.
+        faults: errors that came up while batches were made, which TensorFlow would tell as its own.
         named: shards whose corrupt records have been spoken of.
     """
 
     store: RecordStore | SegmentStore | ArrayStore
     data: DataConfig
     selection: np.ndarray | None = None
-    faults: dict[int, Exception] = dataclasses.field(default_factory=dict)
+    faults: list[Exception] = dataclasses.field(default_factory=list)
     named: set[str] = dataclasses.field(default_factory=set)
 
     def __len__(self) -> int:
@@ -103,13 +102,13 @@ class Clips:
         spec = spec if host_keys else device_part(spec)
 
         def make(number):
-            positions = order.unit(int(number))[skipped if number == first else 0 :]
+            batch = self.batch(order.unit(int(number))[skipped if number == first else 0 :])
             missing = -len(order) % batch_size if number == order.num_units - 1 else 0
-            batch = self._noted(lambda: self.batch(positions), int(number))
             return [filled_up(batch[key], missing) for key in spec]
 
         def as_dict(number):
-            arrays = tf.numpy_function(make, [number], [each.dtype for each in spec.values()], stateful=False)
+            kinds = [each.dtype for each in spec.values()]
+            arrays = tf.numpy_function(lambda unit: self._noted(lambda: make(unit)), [number], kinds, stateful=False)
             pairs = zip(arrays, spec.items(), strict=True)
             return {key: tf.ensure_shape(array, [None, *each.shape[1:]]) for array, (key, each) in pairs}
 
@@ -124,7 +123,7 @@ class Clips:
         """The clips at some places of `selection`, int64 [n], as the arrays of a batch."""
         numbers = positions if self.selection is None else self.selection[positions]
         rows = self.rows(numbers)
-        labels = self._checked_labels(rows, numbers)
+        labels = self._checked(rows.labels, numbers)
         batch = {
             "video_id": rows.video_id,
             "features": rows.features,
@@ -145,24 +144,24 @@ class Clips:
             return rows
         return dataclasses.replace(rows, features=pool_frames(rows.features, rows.num_frames, self.data.pooling))
 
-    def _checked_labels(self, rows: Rows, numbers: np.ndarray):
-        """The labels of clips.
+    def _checked(self, labels: Ragged, numbers: np.ndarray) -> Ragged:
+        """The labels of clips of the store.
 
         Raises:
             UserError: if one is no class; it names the record.
         """
-        values, most = rows.labels.values, self.data.num_classes
+        values, most = labels.values, self.data.num_classes
         if len(values) and (values.min() < 0 or values.max() >= most):
             wrong = int(np.argmax((values < 0) | (values >= most)))
-            place = self.store.place(int(numbers[rows.labels.rows[wrong]]))
+            place = self.store.place(int(numbers[labels.rows[wrong]]))
             raise UserError(f"{place}: {label_message(values[wrong], most)}.")
-        return rows.labels
+        return labels
 
     def _spec(self, batch_size: int) -> dict[str, tf.TensorSpec]:
         """What the arrays of a batch are, in their order."""
         data = self.data
         size = sum(data.model_sizes)
-        frames = data.segment_size if isinstance(self.store.reader, Youtube8mSegmentReader) else data.max_frames
+        frames = data.segment_size if self.store.reader.by_segment else data.max_frames
         is_bytes = data.frame_features and set(data.types) == {"uint8"}
         feature_shape = [frames, size] if data.frame_features else [size]
         spec = {
@@ -198,7 +197,7 @@ class Clips:
         Raises:
             UserError: if there are none of one kind.
         """
-        ids = self._noted(self.store.video_ids)
+        ids = self.store.video_ids()
         numbers = np.arange(len(self.store)) if self.selection is None else self.selection
         kept = keep(ids[numbers])
         for count, which in ((kept.sum(), "is"), ((~kept).sum(), "is not")):
@@ -213,9 +212,13 @@ class Clips:
         split = self.store.shard_of(numbers) if shards >= workers else np.arange(len(numbers))
         return dataclasses.replace(self, selection=numbers[split % workers == worker])
 
-    def labels(self):
-        """The labels of all clips, as Ragged; every shard is read once."""
-        labels = self._noted(self.store.labels)
+    def labels(self) -> Ragged:
+        """The labels of all clips; every shard is read once.
+
+        Raises:
+            UserError: if one is no class; it names the record.
+        """
+        labels = self._checked(self.store.labels(), np.arange(len(self.store)))
         return labels if self.selection is None else labels.take(self.selection)
 
     # Memory
@@ -244,8 +247,8 @@ class Clips:
         for first in range(0, len(self), size):
             numbers = np.arange(first, min(first + size, len(self)))
             numbers = numbers if self.selection is None else self.selection[numbers]
-            rows = self._noted(lambda numbers=numbers: self.rows(numbers))
-            self._checked_labels(rows, numbers)
+            rows = self.rows(numbers)
+            self._checked(rows.labels, numbers)
             yield rows
 
     # What goes wrong
@@ -256,10 +259,9 @@ class Clips:
         try:
             yield
         except tf.errors.OpError as error:
-            if not self.faults:
+            fault = next((each for each in self.faults if str(each) in error.message), None)
+            if fault is None:
                 raise
-            fault = self.faults[min(self.faults)]
-            self.faults.clear()
             raise fault from error
 
     def lost_lines(self) -> list[str]:
@@ -272,12 +274,12 @@ class Clips:
             lines.append(f"warning: and in {len(new) - MOST_NAMED:,} more shards.")
         return [*lines, f"{_corrupt(sum(lost.values()))} left out so far."] if lost else []
 
-    def _noted(self, work: Callable, unit: int = 0):
+    def _noted(self, work: Callable):
         """Does some work, and notes what goes wrong for `errors_explained`."""
         try:
             return work()
         except Exception as error:
-            self.faults[unit] = error
+            self.faults.append(error)
             raise
 
 
@@ -317,7 +319,7 @@ def open_clips(pattern: str, flag: str, data: DataConfig) -> Clips:
     data = resolve(data, *_examples(shards, data.skip_corrupt_records))
     reader = READERS.get(data.reader)(data)
     store = RecordStore(shards, reader, data.skip_corrupt_records)
-    return Clips(SegmentStore(store) if isinstance(reader, Youtube8mSegmentReader) else store, data)
+    return Clips(SegmentStore(store) if reader.by_segment else store, data)
 
 
 def _open_packed(packed: Packed, data: DataConfig) -> Clips:
@@ -327,10 +329,13 @@ def _open_packed(packed: Packed, data: DataConfig) -> Clips:
     if data.segment_labels and not there.segment_labels:
         raise UserError(f"--segment_labels: {packed.path} was not packed by segments.")
     reader = READERS.get(there.reader)
+    if data.reader not in ("", there.reader):
+        raise UserError(f"--reader={data.reader}: {packed.path} was packed with {there.reader}.")
     holds = f"{packed.path} holds {there.feature_names}"
     segments = {"segment_labels": there.segment_labels, "segment_size": there.segment_size}
     data = fitted(dataclasses.replace(data, **segments), reader, found, holds)
-    data = dataclasses.replace(data, num_classes=data.num_classes or there.num_classes)
+    kinds = ",".join(len(data.names) * [packed.arrays.features.dtype.name])  # bytes and floats were packed as floats
+    data = dataclasses.replace(data, num_classes=data.num_classes or there.num_classes, feature_types=kinds)
     if packed.arrays.features.ndim == 3:
         data = dataclasses.replace(data, max_frames=data.max_frames or there.max_frames)
     begins = dict(zip(there.names, np.cumsum([0, *there.sizes]), strict=False))

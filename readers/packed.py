@@ -83,6 +83,8 @@ def _check_lengths(path: str, arrays: Arrays, clips: int) -> None:
     for name in ("video_id", "features", "num_frames", "start_time", "end_time", "label_counts"):
         if len(getattr(arrays, name)) != clips:
             raise UserError(f"{path}/{name}.npy holds {len(getattr(arrays, name))} clips, not {clips}: repack it.")
+    if arrays.features.ndim == 3 and len(arrays.num_frames) and arrays.num_frames.max() > arrays.features.shape[1]:
+        raise UserError(f"{path}/num_frames.npy holds more frames than features.npy: repack it.")
     if len(arrays.label_values) != int(arrays.label_counts.sum()):
         raise UserError(f"{path}/label_values.npy does not fit label_counts.npy: repack it.")
 

@@ -8,6 +8,7 @@ Bytes are dequantised as everywhere (x · 4/255 + 4/512 - 2); as that is linear,
 
 import numpy as np
 
+POOLED_VALUES = 1 << 21  # values of frames that are pooled at a time
 SCALE, SHIFT = 4 / 255, 4 / 512 - 2
 
 
@@ -22,6 +23,16 @@ def pool_frames(frames: np.ndarray, num_frames: np.ndarray, pooling: str) -> np.
     Returns:
         float32 [n, D] or [n, 3 D]; zeros for a clip without frames.
     """
+    at_once = max(1, POOLED_VALUES // max(1, frames.shape[1] * frames.shape[2]))
+    if len(frames) <= at_once:
+        return _pool(frames, num_frames, pooling)
+    starts = range(0, len(frames), at_once)  # so that the temporaries of some clips at a time are held
+    pieces = (slice(start, start + at_once) for start in starts)
+    return np.concatenate([_pool(frames[piece], num_frames[piece], pooling) for piece in pieces])
+
+
+def _pool(frames: np.ndarray, num_frames: np.ndarray, pooling: str) -> np.ndarray:
+    """Pools the frames of some clips."""
     count = np.maximum(num_frames, 1).astype(np.float32)[:, None]  # [n, 1]
     mean = frame_sums(frames) / count
     parts = [mean]

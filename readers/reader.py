@@ -37,6 +37,7 @@ class Reader:
     """
 
     level: ClassVar[str] = ""  # "frame" or "video": what a record holds
+    by_segment: ClassVar[bool] = False  # whether a clip is a segment of a record
     features: ClassVar[tuple[str, ...]] = ()  # what is read when no --feature_names are given, as far as it is there
     id_keys: ClassVar[tuple[str, ...]] = ("id", "video_id")
     num_classes: ClassVar[int] = YT8M_CLASSES
@@ -177,6 +178,9 @@ def _complete(reader: type[Reader], data: DataConfig, examples: Sequence[tf.trai
     found = {}
     for example in reversed(examples):  # the first one counts, but for what it has no frames to tell
         found |= {name: each for name, each in reader.found(example).items() if each[0] or name not in found}
+    if data.segment_labels != reader.by_segment:
+        wanted = "must be given" if reader.by_segment else "fits YouTube-8M's frame-level records alone"
+        raise UserError(f"--segment_labels {wanted}; the reader is {reader.__name__}.")
     data = fitted(data, reader, found, found_keys(examples[0]))
     num_classes = data.num_classes or reader.num_classes
     beyond = label_beyond(examples[0], num_classes)

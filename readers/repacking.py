@@ -26,7 +26,7 @@ from readers.pooling import pool_frames
 from readers.reader import Reader, fitting_name
 from readers.rows import Rows
 from readers.stores import ArrayStore, RecordStore
-from readers.survey import chunks, found_shards
+from readers.survey import found_shards
 from readers.wire import MalformedRecord, ParsedRecords
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError, nearest
@@ -289,7 +289,7 @@ class Conversion:
         Raises:
             UserError: if one is corrupt or cannot be parsed.
         """
-        rows = self.store.fetch(numbers).only_real()
+        rows = self.store.fetch_at_once(numbers).only_real()
         features = np.concatenate([rows.features[..., each] for each in self.columns.values()], axis=-1)
         if self.to == "video":
             features = pool_frames(features, rows.num_frames, "mean")
@@ -308,7 +308,7 @@ class Conversion:
         Raises:
             UserError: if one is corrupt or cannot be parsed.
         """
-        return self._digest(RecordStore(shards, EveryFrame(self.target)).fetch(numbers))
+        return self._digest(RecordStore(shards, EveryFrame(self.target)).fetch_at_once(numbers))
 
     def notes(self) -> list[str]:
         """What is to be said at the end."""
@@ -422,7 +422,7 @@ def _write_shards(
     for number, part in enumerate(parts):
         path = folder / SHARD_NAME.format(number, len(parts))
         written: list[tuple[int, bytes]] = []
-        write_shard(str(path), _serialized(work, chunks(work.shards, part, CHUNK_BYTES, between), written))
+        write_shard(str(path), _serialized(work, work.shards.chunks(part, CHUNK_BYTES, between), written))
         if written:
             done += verify_shard(str(path), written, work.digest)
             progress(f"{done:,} of {len(order):,} records in {number + 1:,} of {len(parts):,} shards")

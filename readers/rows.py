@@ -14,7 +14,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 ALIGNMENT = 64  # bytes, of what TensorFlow computes with
-LARGE_BYTES, KEPT_PIECES = 1 << 20, 8  # memory from this size on is used again, so many pieces at most
+LARGE_BYTES, HUGE_BYTES, KEPT_PIECES = 1 << 20, 128 << 20, 4  # memory of these sizes is used again, so many pieces
 
 
 class Ragged(NamedTuple):
@@ -139,7 +139,7 @@ class _Loan:
         self.__array_interface__ = self.memory[start : start + size].__array_interface__
 
     def __del__(self):
-        if len(self.memory) >= LARGE_BYTES:
+        if LARGE_BYTES <= len(self.memory) <= HUGE_BYTES:
             self.free.append(self.memory)
 
     def _found(self, size: int) -> np.ndarray:

@@ -22,7 +22,7 @@ from readers.youtube8m_segments import Segments, Youtube8mSegmentReader
 from yt8m_audio.errors import UserError
 from yt8m_audio.records import Records, Scratch, Shards, corrupt_message, read_records
 
-SCANNED_BYTES = 32 << 20  # of records that are read and parsed at a time
+CHUNK_BYTES = 32 << 20  # of records that are read and parsed at a time
 
 
 class RecordStore:
@@ -64,16 +64,17 @@ class RecordStore:
         Raises:
             UserError: if a record cannot be read or parsed; it names the file and the record.
         """
-        size = max(1, SCANNED_BYTES // self.clip_bytes)
-        if len(numbers) <= size:
-            return self._fetch(numbers)
-        features = self.reader.room(len(numbers))
-        starts = range(0, len(numbers), size)  # some at a time, as what they are parsed from takes as much memory
-        parts = [self._fetch(numbers[start : start + size], features[start : start + size]) for start in starts]
+        chunks = list(self.shards.chunks(numbers, CHUNK_BYTES))  # what they are parsed from takes as much memory
+        if len(chunks) < 2:
+            return self.fetch_at_once(numbers)
+        features, parts, done = self.reader.room(len(numbers)), [], 0
+        for chunk in chunks:
+            parts.append(self.fetch_at_once(chunk, features[done : done + len(chunk)]))
+            done += len(chunk)
         return join_rows(parts, features)
 
-    def _fetch(self, numbers: np.ndarray, features: np.ndarray | None = None) -> Rows:
-        """Reads and parses clips at once, into an array of features where one is given."""
+    def fetch_at_once(self, numbers: np.ndarray, features: np.ndarray | None = None) -> Rows:
+        """Reads all and then parses all, into an array of features where one is given."""
         rows, real = self.parsed(
             numbers, lambda records: self.reader.parse(records, features if len(records) == len(numbers) else None)
         )
@@ -103,9 +104,7 @@ class RecordStore:
 
     def scan(self, parse: Callable[[Records], object]) -> Iterator[tuple]:
         """Reads all records once, some at a time: their numbers, what `parse` gives, and which are whole."""
-        size = max(1, SCANNED_BYTES // self.clip_bytes)
-        for first in range(0, len(self.shards), size):
-            numbers = np.arange(first, min(first + size, len(self.shards)))
+        for numbers in self.shards.chunks(np.arange(len(self.shards)), CHUNK_BYTES):
             yield numbers, *self.parsed(numbers, parse)
 
     def video_ids(self) -> np.ndarray:
@@ -189,9 +188,9 @@ class SegmentStore:
         videos = self.records.fetch(wanted)
         start = segments.start[numbers]
         num_frames = np.clip(videos.num_frames[record] - start, 0, size).astype(np.int32)
-        features = np.zeros((len(numbers), size, videos.features.shape[2]), videos.features.dtype)
-        for row, (video, first, count) in enumerate(zip(record, start, num_frames, strict=True)):
-            features[row, :count] = videos.features[video, first : first + count]
+        frames = start[:, None] + np.arange(size)  # [n, T]
+        features = videos.features[record[:, None], np.minimum(frames, videos.features.shape[1] - 1)]  # [n, T, D]
+        features[np.arange(size) >= num_frames[:, None]] = 0
         labels = segments.labels.take(numbers)
         scores = gather(segments.scores, segments.labels.starts[numbers], labels.counts).values
         return Rows(
@@ -208,6 +207,11 @@ class SegmentStore:
     def video_ids(self) -> np.ndarray:
         """The videos' ids of all segments, object [segments] of bytes."""
         return self.records.video_ids()[self.segments.record]
+
+    @property
+    def num_ratings(self) -> int:
+        """How many ratings all segments have."""
+        return len(self.segments.scores)
 
     def labels(self) -> Ragged:
         """The classes that are true of each segment."""
@@ -320,6 +324,11 @@ class ArrayStore:
     def video_ids(self) -> np.ndarray:
         """The ids of all clips, object [clips] of bytes."""
         return np.asarray(self.arrays.video_id).astype(object)
+
+    @property
+    def num_ratings(self) -> int:
+        """How many ratings all segments have."""
+        return len(self.arrays.label_values)
 
     def labels(self) -> Ragged:
         """The labels of all clips; of segments those that are true."""

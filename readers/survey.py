@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from readers.packed import Packed, is_packed, read_packed
-from readers.reader import LONG_CLIP_FRAMES, YT8M_CLASSES, Reader, resolve
+from readers.reader import LONG_CLIP_FRAMES, SHORT_CLIP_FRAMES, YT8M_CLASSES, Reader, resolve
 from readers.stores import Arrays, ArrayStore
 from readers.wire import MalformedRecord, ParsedRecords
 from readers.youtube8m_frames import Youtube8mFrameReader
@@ -58,7 +58,7 @@ def survey(pattern: str, label_map: str = "", progress: Callable[[str], None] = 
     _note_empty(pattern, paths, faults["empty"])
     shards = _index(paths, faults)
     tally = RecordTally(shards, faults)
-    for numbers in chunks(shards, np.arange(len(shards)), CHUNK_BYTES):
+    for numbers in shards.chunks(np.arange(len(shards)), CHUNK_BYTES):
         tally.add(numbers)
         progress(f"{numbers[-1] + 1:,} of {len(shards):,} records")
     return _records_report(pattern, tally, labels)
@@ -77,17 +77,6 @@ def found_shards(pattern: str) -> list[str]:
         return find_shards(pattern, "pattern")
     except UserError as error:  # the glob is an argument here, and no flag
         raise UserError(str(error).removeprefix("--pattern=")) from None
-
-
-def chunks(shards: Shards, numbers: np.ndarray, size: int, between: int = 0) -> Iterator[np.ndarray]:
-    """Splits records into runs that take `size` bytes when they are read, with `between` bytes for each on top."""
-    taken = np.cumsum(shards.ends[numbers] - shards.starts[numbers] + between)
-    first = 0
-    while first < len(numbers):
-        done = taken[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(taken, done + size, side="right")))
-        yield numbers[first:last]
-        first = last
 
 
 def _index(paths: list[str], faults: dict[str, "Faults"]) -> Shards:
@@ -578,6 +567,8 @@ def _flags(report: dict[str, Any], segments: bool) -> str:
         flags.append(f"--feature_types={','.join(each['type'] for each in features)}")
     flags.append(f"--num_classes={report['classes']['num_classes']}")
     flags += ["--segment_labels"] if segments else []
+    most = report["frames"]["most"] if is_frames and not segments else 0
+    flags += [f"--max_frames={most}"] if most > SHORT_CLIP_FRAMES else []
     stops = sum(report["corrupt"].get(name, NO_FAULT)["count"] for name in ("cut", "checksum"))
     flags += ["--skip_corrupt_records"] if stops else []
     return " ".join([*flags, *(["--frame_features", "--model=LstmModel"] if is_frames else ["--model=MoeModel"])])

@@ -39,6 +39,7 @@ class Youtube8mSegmentReader(FrameReader):
     """Reads YouTube-8M's frame-level records by segments, where --segment_labels asks for it."""
 
     features = ("rgb", "audio")
+    by_segment = True
 
     @classmethod
     def matches(cls, example, data):
@@ -54,6 +55,8 @@ class Youtube8mSegmentReader(FrameReader):
         labels, starts = parsed.integers("segment_labels"), parsed.integers("segment_start_times")
         scores = parsed.floats("segment_scores")
         _check_counts(labels.counts, starts.counts, scores.counts)
+        _check_values(starts, "segment_start_times")
+        _check_values(labels, "segment_labels")
         unrated = self._consecutive(parsed, np.flatnonzero(starts.counts == 0))
         record = np.concatenate([starts.rows, unrated.rows])
         start = np.concatenate([starts.values, unrated.values])
@@ -81,6 +84,13 @@ def _check_counts(labels: np.ndarray, starts: np.ndarray, scores: np.ndarray) ->
             f"it holds {labels[number]} segment_labels, {starts[number]} segment_start_times and "
             f"{scores[number]} segment_scores, which must be as many",
         )
+
+
+def _check_values(numbers: Ragged, name: str) -> None:
+    """Seconds and classes count from 0."""
+    if len(numbers.values) and numbers.values.min() < 0:
+        wrong = int(np.argmin(numbers.values))
+        raise MalformedRecord(int(numbers.rows[wrong]), f"its {name} hold {numbers.values[wrong]}")
 
 
 def _grouped(record: np.ndarray, start: np.ndarray, classes: np.ndarray, values: np.ndarray) -> Segments:

@@ -37,13 +37,12 @@ class Youtube8mVideoReader(Reader):
         for name, size in zip(self.data.names, self.data.sizes, strict=True):
             features[:, column : column + size] = parsed.float_vectors(name, size)
             column += size
-        nothing = np.zeros(len(records), np.float32)
         return Rows(
             video_id=parsed.strings(*self.id_keys),
             features=features,
             num_frames=np.ones(len(records), np.int32),
             labels=parsed.integers("labels"),
-            start_time=nothing,
-            end_time=nothing,
+            start_time=np.zeros(len(records), np.float32),
+            end_time=np.zeros(len(records), np.float32),
             real=np.ones(len(records), bool),
         )

@@ -7,15 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from readers import held_out, open_clips
 from readers.orders import GlobalShuffle
 from readers.packed import write_packed
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
-from yt8m_audio.examples import frames_record
+from yt8m_audio.examples import audioset_record, frames_record
 
 BATCH, EPOCHS = 4, 3
+
+
+@pytest.fixture(autouse=True, params=["usual sizes", "everything large"])
+def sizes(request, monkeypatch):
+    """With thresholds so low that memory is used again, and clips are fetched in parts."""
+    if request.param == "everything large":
+        monkeypatch.setattr("readers.rows.LARGE_BYTES", 1)
+        monkeypatch.setattr("readers.stores.CHUNK_BYTES", 4000)
 
 
 @pytest.fixture
@@ -238,6 +247,7 @@ def test_a_packed_folder_gives_some_of_its_features_and_frames(tmp_path, shard, 
         ({"feature_names": "rgb"}, "rgb is no feature of the records; .* holds audio_embedding"),
         ({"feature_sizes": "64"}, "--feature_sizes=64 does not fit audio_embedding"),
         ({"segment_labels": True}, "--segment_labels: .* was not packed by segments"),
+        ({"reader": "VggishFrameReader"}, "--reader=VggishFrameReader: .* was packed with AudioSetFrameReader"),
         ({"num_classes": 3}, r"packed, clip 4: label 3 is not in 0 to 2"),
     ],
 )
@@ -272,6 +282,63 @@ def test_pooled_frames_are_kept_in_memory(streamed):
     assert clips.memory_bytes == 23 * 384 * 4
 
 
+def test_batches_that_are_held_stay_as_they_are(clips):
+    dataset = clips.shuffled(BATCH, 20, seed=0)
+    held = [{key: value.numpy() for key, value in batch.items()} for batch in dataset]
+    assert_equal(dataset, [{key: tf.constant(value) for key, value in batch.items()} for batch in held])
+
+
+def test_corrupt_records_in_parts_of_a_batch(streamed, flip_bit):
+    wanted = arrays_of(streamed.in_order(23))[0]
+    flip_bit(streamed.store.shards.paths[5], -50)
+    flip_bit(streamed.store.shards.paths[3], -50)
+    streamed.store.skip_corrupt = True
+    found = arrays_of(streamed.in_order(23))[0]
+    whole = np.flatnonzero(found["example_weights"])
+    assert np.setdiff1d(np.arange(23), whole).tolist() == [12, 21]
+    for key, value in found.items():
+        np.testing.assert_array_equal(value[whole], wanted[key][whole])
+    assert not found["features"][[12, 21]].any()
+
+
+def test_a_split_of_a_part_and_its_labels(streamed):
+    part = streamed.part(1, 3)
+    kept, others = part.split(held_out(50))
+    ids = real_ids(part.in_order(BATCH))
+    assert sorted(real_ids(kept.in_order(BATCH)) + real_ids(others.in_order(BATCH))) == sorted(ids)
+    for clips in (part, kept, others):
+        wanted = [int(name.split(b"-")[1]) for name in real_ids(clips.in_order(BATCH))]
+        assert clips.labels().values.tolist() == wanted  # each clip's one label is its place in its shard
+
+
+@pytest.mark.parametrize("sampling", ["balanced", "weighted"])
+@pytest.mark.parametrize("label", [-1, 9])
+def test_a_label_that_is_no_class_is_named_before_it_is_sampled(shard, open_shards, sampling, label):
+    frames = np.zeros((1, 2), np.uint8)
+    path = shard([audioset_record(f"{index}", [0 if index < 3 else label], frames) for index in range(5)])
+    clips = open_shards(path, num_classes=9, sampling=sampling)
+    with pytest.raises(UserError, match=rf"00.tfrecord, record 3: label {label} is not in 0 to 8"):
+        clips.shuffled(2, 1, seed=0)
+
+
+def test_an_old_fault_is_not_blamed_for_a_new_error(shard, open_shards):
+    clips = open_shards(shard([audioset_record("a", [7], np.zeros((1, 2), np.uint8))]), num_classes=9)
+    clips = dataclasses.replace(clips, data=dataclasses.replace(clips.data, num_classes=5))
+    with pytest.raises(UserError, match="label 7"), clips.errors_explained():
+        list(clips.in_order(1))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="matrix"), clips.errors_explained():
+        raise tf.errors.InvalidArgumentError(None, None, "matrix sizes")
+
+
+def test_bytes_and_floats_are_packed_as_floats(tmp_path, shard, open_shards):
+    lists = {"rgb": np.full((3, 2), 255, np.uint8), "audio": np.ones((3, 2), np.float32)}
+    clips = open_shards(shard([frames_record({"id": "a"}, [1], lists)]))
+    write_packed(str(tmp_path / "packed"), clips.data, (1, 10, 4), np.float32, clips.parts())
+    data = DataConfig(frame_features=True, feature_names="rgb")
+    (batch,) = open_clips(str(tmp_path / "packed"), "f", data).in_order(1)
+    np.testing.assert_allclose(batch["features"][0, :3], 255 * 4 / 255 + 4 / 512 - 2)
+
+
 # AudioSet's own
 
 
@@ -298,6 +365,13 @@ def test_the_balanced_split_is_what_its_list_says(audioset, open_shards):
     del found[""]  # the rows that fill up the last batch
     assert len(found) == 22160
     assert [name for name in {*found, *listed} if found.get(name) != listed.get(name)] == []
+
+
+@pytest.mark.parametrize(("name", "count"), [("rm", 328), ("xI", 322), ("z8", 325)])
+def test_shards_of_the_unbalanced_split(audioset, open_shards, name, count):
+    clips = open_shards(f"{audioset}/features/unbal_train/{name}.tfrecord")
+    ids = real_ids(clips.in_order(100))
+    assert (len(clips), len(set(ids)), {each[:2].decode() for each in ids}) == (count, count, {name})
 
 
 def test_an_epoch_of_the_balanced_split_holds_every_clip_once(audioset, open_shards):

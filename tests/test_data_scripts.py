@@ -134,6 +134,12 @@ def test_a_run_goes_on_in_the_order_of_one_never_stopped(sampling, cache, data, 
     assert (saved["sampling"], saved["cache"]) == (sampling, cache)
 
 
+def test_segments_without_any_rating_are_nothing_to_train_on(data, tmp_path, capsys):
+    assert train(data(frame_record), tmp_path / "run", "--segment_labels") == 2
+    assert "is rated: train on records with segment_labels" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_small_data_is_kept_in_memory_and_said_so(data, tmp_path, capsys):
     assert train(data(clip_record), tmp_path / "run", epochs=1) == 0
     assert "80 to train on, none to validate on, from memory (0 MB)" in capsys.readouterr().out
@@ -160,7 +166,7 @@ def test_memory_that_is_not_there_is_said(data, tmp_path, monkeypatch, capsys):
         ("--sampling=balanced", "--sampling was plain"),
         ("--cache=none", "--cache was memory"),
         ("--pooling=mean_std_max", "--pooling is mean there"),
-        ("--segment_labels", "--segment_labels is False there"),
+        ("--segment_labels", "--segment_labels fits YouTube-8M's frame-level records alone"),
     ],
 )
 def test_what_makes_another_run_is_refused(change, said, data, tmp_path, capsys):
@@ -193,6 +199,18 @@ def test_a_label_map_tells_the_number_of_classes(data, tmp_path):
     pattern, folder = f"--train_data_pattern={data(clip_record)}", f"--train_dir={tmp_path}/run"
     assert run(train_script, pattern, folder, f"--label_map={tmp_path}/map.csv", "--max_steps=1") == 0
     assert json.loads((tmp_path / "run" / "config.json").read_text())["data"]["num_classes"] == 6
+
+
+@pytest.mark.parametrize("cache", ["memory", "none"])
+def test_corrupt_records_to_validate_on_are_named_too(cache, data, tmp_path, capsys, flip_bit):
+    validation = data(clip_record, 1000)
+    path = validation.replace("*", "2")
+    flip_bit(path, -50)
+    more = (f"--validation_data_pattern={validation}", "--skip_corrupt_records", f"--cache={cache}")
+    assert train(data(clip_record), tmp_path / "run", *more, epochs=1) == 0
+    said = capsys.readouterr().out
+    assert said.count(f"warning: {path}: 1 corrupt record left out.") == 1
+    assert "validated on 79 clips" in said
 
 
 def test_corrupt_records_are_counted_at_the_end_of_each_epoch(data, tmp_path, capsys, flip_bit):

@@ -1,16 +1,20 @@
 """What holds for every record family: made records of each, read by the reader that recognises them."""
 
 import dataclasses
+import itertools
 
+import hypothesis
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import strategies as st
 
 from readers import open_clips, resolve
+from readers.pooling import pool_frames
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.examples import audioset_record, frames_record, video_record
-from yt8m_audio.records import write_shard
+from yt8m_audio.records import Records, write_shard
 from yt8m_audio.registry import READERS
 
 SEGMENTS = {"segment_start_times": [0, 5, 0], "segment_end_times": [5, 10, 5], "segment_scores": [1.0, 0.0, 0.0]}
@@ -238,7 +242,7 @@ def test_workers_share_what_there_is(family, open_family):
     for workers in (2, 3):
         parts = [clips.part(worker, workers) for worker in range(workers)]
         assert sum(map(len, parts)) == len(clips)
-        assert len(np.concatenate([part.selection for part in parts])) == len(clips)
+        assert np.unique(np.concatenate([part.selection for part in parts])).tolist() == list(range(len(clips)))
 
 
 def test_training_batches_come_again(family, open_family):
@@ -247,6 +251,12 @@ def test_training_batches_come_again(family, open_family):
     for batch, same in zip(first[1:], again, strict=True):
         for key, value in batch.items():
             np.testing.assert_array_equal(value, same[key])
+
+
+def test_no_two_arrays_of_a_batch_share_memory(family, open_family):
+    batch = open_family(family, [three(family)]).batch(np.arange(2))
+    arrays = [value for value in batch.values() if value.dtype != object]
+    assert not any(np.shares_memory(one, other) for one, other in itertools.combinations(arrays, 2))
 
 
 def test_any_reader_can_be_forced(open_family):
@@ -334,6 +344,40 @@ def test_frames_feed_a_video_level_model_by_pooling(name, pooling, open_family):
         np.testing.assert_allclose(rows["features"][number], wanted, rtol=0, atol=2e-6)
 
 
+def test_clips_are_pooled_some_at_a_time(monkeypatch):
+    frames, num_frames = np.random.default_rng(0).integers(0, 256, (7, 5, 3), np.uint8), np.arange(7) % 6
+    frames[np.arange(5) >= num_frames[:, None]] = 0
+    whole = pool_frames(frames, num_frames, "mean_std_max")
+    monkeypatch.setattr("readers.pooling.POOLED_VALUES", 2 * 5 * 3)
+    np.testing.assert_array_equal(pool_frames(frames, num_frames, "mean_std_max"), whole)
+
+
+@hypothesis.settings(max_examples=100, deadline=None)
+@hypothesis.given(
+    counts=st.lists(st.integers(0, 12), min_size=1, max_size=6),
+    sizes=st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    max_frames=st.integers(1, 14),
+    kind=st.sampled_from([ramp, floats]),
+)
+def test_any_clips_are_cut_and_padded(counts, sizes, max_frames, kind):
+    names = [f"feature{number}" for number in range(len(sizes))]
+    lists = [
+        {name: kind(7 * row + place, count, size) for place, (name, size) in enumerate(zip(names, sizes, strict=True))}
+        for row, count in enumerate(counts)
+    ]
+    serialized = [frames_record({"id": f"{row}"}, [], each) for row, each in enumerate(lists)]
+    buffer, ends = np.frombuffer(b"".join(serialized), np.uint8), np.cumsum([*map(len, serialized)])
+    records = Records(buffer, ends - [*map(len, serialized)], ends)
+    kinds = ",".join(len(sizes) * ["uint8" if kind is ramp else "float32"])
+    data = DataConfig(feature_names=",".join(names), feature_sizes=",".join(map(str, sizes)), feature_types=kinds)
+    rows = READERS.get("Youtube8mFrameReader")(dataclasses.replace(data, max_frames=max_frames)).parse(records)
+    assert rows.num_frames.tolist() == [min(count, max_frames) for count in counts]
+    for row, (count, each) in enumerate(zip(rows.num_frames, lists, strict=True)):
+        wanted = np.concatenate([each[name][:count] for name in names], axis=1)
+        np.testing.assert_array_equal(rows.features[row, :count], wanted)
+        assert not rows.features[row, count:].any()
+
+
 @pytest.mark.parametrize("pooling", ["mean", "mean_std_max"])
 def test_no_frames_pool_to_zeros(pooling, open_family):
     family = FAMILIES["AudioSet"]
@@ -394,6 +438,23 @@ def test_without_segment_labels_the_same_records_are_videos(open_family):
 def test_ratings_that_are_not_parallel_are_named(open_family):
     with pytest.raises(UserError, match="record 1: it holds 2 segment_labels, 1 segment_start_times and 1 segment_sc"):
         open_family(SEGMENT_FAMILY, [[rated(0, [7], [4], [1]), rated(1, [7, 6], [4], [1])]])
+
+
+@pytest.mark.parametrize(
+    ("labels", "starts", "why"),
+    [([7], [-5], "its segment_start_times hold -5"), ([-1], [5], "its segment_labels hold -1")],
+)
+def test_ratings_that_count_from_below_0_are_named(labels, starts, why, open_family):
+    with pytest.raises(UserError, match=f"record 1: {why}"):
+        open_family(SEGMENT_FAMILY, [[rated(0, [7], [4], [1]), rated(1, labels, starts, [1])]])
+
+
+@pytest.mark.parametrize(
+    "settings", [{"reader": "Youtube8mFrameReader"}, {"reader": "Youtube8mSegmentReader", "segment_labels": False}]
+)
+def test_segment_labels_and_the_reader_must_fit(settings, open_family):
+    with pytest.raises(UserError, match=r"--segment_labels (fits|must be given)"):
+        open_family(SEGMENT_FAMILY, [[rated(0, [7], [4], [1])]], **settings)
 
 
 def test_segments_from_memory_are_the_same(open_family):

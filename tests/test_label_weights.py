@@ -4,10 +4,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.metrics import roc_auc_score
 
 from yt8m_audio.batch import device_part, only_rated
 from yt8m_audio.config import TrainConfig
 from yt8m_audio.evaluation import evaluate
+from yt8m_audio.evaluation.metrics import d_prime
 from yt8m_audio.evaluation.scoring import score, scoring_function
 from yt8m_audio.training.losses import CrossEntropyLoss
 from yt8m_audio.training.step import TrainCall
@@ -123,3 +125,23 @@ def test_no_clips_at_all():
     scores = scores_of(batches_of(example_weights=(0, 0)), num_clips=2)
     assert scores.probabilities.shape == scores.labels.shape == (0, 3)
     assert scores.loss == 0
+
+
+def test_auc_is_of_the_rated_clips_alone():
+    random = np.random.default_rng(0)
+    rated = random.random((400, 5)) < 0.1
+    rated[:, 4] = False  # a class that nobody rated
+    labels = rated & (random.random((400, 5)) < 0.4)
+    scores = random.uniform(0.01, 1, (400, 5)) * rated
+    figures = evaluate(scores, labels, num_unrated=(~rated).sum(axis=0))
+    aucs = [roc_auc_score(labels[rated[:, c], c], scores[rated[:, c], c]) for c in range(4)]
+    assert figures["auc"] == pytest.approx(np.mean(aucs))
+    assert 0.3 < figures["auc"] < 0.7  # the scores are random
+    pairs = [labels[:, c].sum() * (rated[:, c].sum() - labels[:, c].sum()) for c in range(4)]
+    assert figures["d_prime_class_mean"] == pytest.approx(np.mean([*map(d_prime, aucs, pairs)]))
+
+
+def test_scores_count_what_was_not_rated():
+    scores = score(scoring_function(AddBias(), CrossEntropyLoss()), batches_of(), 4, 3)
+    assert scores.num_unrated.tolist() == [2, 0, 0]
+    assert score(scoring_function(AddBias(), CrossEntropyLoss()), batches_of(None), 4, 3).num_unrated is None

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from yt8m_audio.audio.quantize import dequantize, quantize
 
@@ -35,6 +37,14 @@ def test_a_byte_comes_back_as_it_was():
 def test_a_feature_comes_back_within_half_a_step():
     features = np.linspace(-2, 2, 10_001)
     np.testing.assert_allclose(dequantize(quantize(features)), features, atol=0.008)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50))
+def test_any_feature_comes_back_within_a_step_of_its_clipped_value(features):
+    back = dequantize(quantize(features))
+    np.testing.assert_allclose(back, np.clip(features, -2, 2), rtol=0, atol=4 / 255)
+    order = np.argsort(features)
+    assert (np.diff(quantize(features)[order].astype(int)) >= 0).all()
 
 
 def test_signed_bytes_are_refused():

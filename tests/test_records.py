@@ -132,6 +132,18 @@ def test_a_damaged_length_is_named_with_its_record(shard, flip_bit, offset):
     assert [record for record in found if record is not None] == wanted[:1]
 
 
+@pytest.mark.parametrize("length", [12, 16, 4000])
+def test_a_region_of_zeros_is_no_records(shard, length):
+    path = shard(5)
+    wanted, start = plain(path)[:2], bounds(path, 2)[0] - HEAD
+    content = bytearray(Path(path).read_bytes())
+    content[start : start + length] = bytes(length)
+    Path(path).write_bytes(content)
+    with pytest.raises(UserError, match=r"/00\.tfrecord is corrupt at record 2: "):
+        records.index_shards([path])
+    assert read([path], skip_corrupt=True) == wanted
+
+
 def test_a_shard_cut_between_records_is_a_shorter_shard(shard):
     path = shard(3)
     cut(path, bounds(path, 2)[0] - HEAD)

@@ -317,3 +317,16 @@ def test_audioset(audioset, tmp_path):
     assert repack_records(pattern, str(tmp_path / "out")).clips == 22_160
     assert len(list((tmp_path / "out").iterdir())) == 16
     assert serialized(tmp_path / "out" / "*") == serialized(pattern)
+
+
+@pytest.mark.parametrize("to", ["youtube8m", "video"])
+def test_clips_of_uneven_length_read_in_many_parts(to, tmp_path, monkeypatch):
+    monkeypatch.setattr("readers.stores.CHUNK_BYTES", 1000)
+    monkeypatch.setattr("readers.repacking.CHUNK_BYTES", 4000)
+    counts = [1] * 30 + [12] * 5 + [1] * 30
+    records = [audioset_record(f"{number}", [1], SOUND[:count]) for number, count in enumerate(counts)]
+    write_shard(str(tmp_path / "a.tfrecord"), records)
+    repacked = repack_records(f"{tmp_path}/a.tfrecord", f"{tmp_path}/out", to, num_shards=2)
+    (batch,) = open_clips(repacked.pattern, "f", DataConfig(frame_features=to != "video", num_classes=527)).in_order(65)
+    assert batch["video_id"].numpy().tolist() == [f"{number}".encode() for number in range(65)]
+    assert batch["num_frames"].numpy().tolist() == (counts if to != "video" else [1] * 65)

@@ -14,7 +14,7 @@ import dataclasses
 import functools
 import os
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import google_crc32c
@@ -102,6 +102,16 @@ class Shards:
         """The shards that records are in, int64 [n]."""
         return np.searchsorted(self.offsets, numbers, side="right") - 1
 
+    def chunks(self, numbers: np.ndarray, size: int, between: int = 0) -> Iterator[np.ndarray]:
+        """Splits records into runs that take `size` bytes when they are read, with `between` bytes for each on top."""
+        taken = np.cumsum(self.ends[numbers] - self.starts[numbers] + between)
+        first = 0
+        while first < len(numbers):
+            done = taken[first - 1] if first else 0
+            last = max(first + 1, int(np.searchsorted(taken, done + size, side="right")))
+            yield numbers[first:last]
+            first = last
+
     def place(self, number: int) -> tuple[str, int]:
         """A record's file, and its number in there, from 0."""
         shard = int(self.shard_of(np.array([number]))[0])
@@ -174,7 +184,8 @@ def _walk(path: str, file: "files.File") -> _Index:
                 index.cut = True
                 break
         length = LENGTH.unpack_from(block, at - begin)[0]
-        if at + FRAMING_BYTES + length > size:
+        head_is_whole = _length_is_whole(block[at - begin : at - begin + HEAD_BYTES])
+        if not head_is_whole or at + FRAMING_BYTES + length > size:
             index.cut = True
             break
         index.starts.append(at + HEAD_BYTES)

@@ -76,6 +76,11 @@ def prepare(request: TrainRequest) -> tuple[Config, readers.Clips, readers.Clips
     if data.label_map and not data.num_classes:
         data = dataclasses.replace(data, num_classes=len(read_label_map(data.label_map)))
     clips = readers.open_clips(train_pattern(data), "train_data_pattern", data)
+    if clips.data.segment_labels and not clips.store.num_ratings:
+        raise UserError(
+            f"--segment_labels: no segment of --train_data_pattern={data.train_data_pattern} is rated: train on "
+            "records with segment_labels, such as 2019's validate split, or leave the flag out."
+        )
     if not data.train_data_pattern and not request.resumed and "batch_size" not in request.given:
         train = dataclasses.replace(train, batch_size=SAMPLE_BATCH_SIZE)
     if train.base_learning_rate is None:
@@ -118,8 +123,8 @@ def fitting_cache(*clips: readers.Clips | None) -> str:
         return "memory" if fits else "none"
     if asked == "memory" and free and needed > free:
         raise UserError(
-            f"--cache=memory: the clips take {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free: leave --cache "
-            "out, or pack them (`python -m yt8m_audio repack GLOB FOLDER --format=packed`) and train from there."
+            f"--cache=memory: the clips take {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free: train a new run "
+            "with --cache=none, or from a packed folder (`python -m yt8m_audio repack GLOB FOLDER --format=packed`)."
         )
     return asked
 
@@ -129,8 +134,9 @@ def cached(config: Config, train_clips: readers.Clips, validation_clips: readers
     if config.data.cache != "memory":
         return train_clips, validation_clips
     in_memory = tuple(clips and clips.in_memory() for clips in (train_clips, validation_clips))
-    for line in in_memory[0].lost_lines():
-        print(line)
+    for clips in {id(each.named): each for each in in_memory if each}.values():
+        for line in clips.lost_lines():
+            print(line)
     return in_memory
 
 

@@ -88,7 +88,8 @@ class Evaluator:
         self.line.say("")
         for line in self.clips.lost_lines():
             print(line)
-        return evaluate(scores.probabilities, scores.labels, self.asked.top_k, loss=scores.loss)
+        measured = {"loss": scores.loss, "num_unrated": scores.num_unrated}
+        return evaluate(scores.probabilities, scores.labels, self.asked.top_k, **measured)
 
     def show(self, figures: dict, step: int) -> None:
         """Prints the figures as a table."""

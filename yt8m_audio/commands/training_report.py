@@ -15,8 +15,8 @@ SAMPLED = {
 }
 
 
-def begin(request: TrainRequest, config: Config, train_clips, validation_clips) -> None:
-    """Prepares the run directory, and prints what is about to happen."""
+def begin(request: TrainRequest, config: Config) -> None:
+    """Prepares the run directory, and prints what has changed."""
     labels = label_map_for(config.data.label_map, config.data.num_classes)
     if request.resumed:
         differing = check_resumable(request.resumed, config, request.run)
@@ -26,6 +26,10 @@ def begin(request: TrainRequest, config: Config, train_clips, validation_clips) 
         print(f"The run that was in {request.run.path} is now in {aside}.")
     request.run.create()
     request.run.save_config(config, labels)
+
+
+def show(config: Config, train_clips, validation_clips, run: RunDirectory) -> None:
+    """Prints what is about to happen."""
     data, train = config.data, config.train
     what = data.train_data_pattern or "the built-in sample (no --train_data_pattern was given)"
     print(f"Training {config.model.model} on {what}")
@@ -39,7 +43,7 @@ def begin(request: TrainRequest, config: Config, train_clips, validation_clips) 
     )
     settings = ", ".join(f"{name}={value}" for name, value in config.model.hyper_parameters.items())
     print(f"  model        {settings}")
-    print(f"  goes to      {request.run.path}", flush=True)
+    print(f"  goes to      {run.path}", flush=True)
 
 
 def source(config: Config, train_clips) -> str:

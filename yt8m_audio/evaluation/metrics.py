@@ -33,17 +33,24 @@ CLASSES_PER_BLOCK = 16  # 16 float32 fill a cache line: reading fewer columns at
 
 
 def evaluate(
-    scores: ArrayLike, labels: ArrayLike, top_k: int = 20, *, loss: float | None = None
+    scores: ArrayLike,
+    labels: ArrayLike,
+    top_k: int = 20,
+    *,
+    loss: float | None = None,
+    num_unrated: np.ndarray | None = None,
 ) -> dict[str, int | float]:
     """Returns every metric of a set of clips, in the order in which they are printed.
 
-    Segments: multiply scores by their label weights first, as the starter code does.
+    Segments: multiply scores by their label weights first, as the starter code does, and give `num_unrated`.
 
     Args:
         scores: [clips, classes], finite, higher is likelier; float32 and float64 are taken as they are.
         labels: [clips, classes], 0 or 1, any type.
         top_k: classes kept of each clip for `gap@k` and `map@k`; all of them where there are fewer.
         loss: the label loss where the caller has measured its own, reported in place of `cross_entropy`.
+        num_unrated: clips [classes] that were not rated for a class, whose score is 0: they are no negatives to AUC
+            and d'. To the other figures they do not matter, as they rank behind all that were rated.
 
     Returns:
         `clips`, then the figures, nan where one is undefined: `gap@k`, `map@k` and `mAP` without any
@@ -58,6 +65,8 @@ def evaluate(
     pool = _pool_best(scores, labels, top_k)
     average_precision, auc = _areas_per_class(scores, labels)  # (C,), (C,)
     num_pairs = _num_pairs_per_class(labels)  # (C,)
+    if num_unrated is not None:
+        auc, num_pairs = _of_rated(auc, np.count_nonzero(labels, axis=0), num_pairs, num_unrated)
     mean_auc = _mean_defined(auc)
     return {
         "clips": len(scores),
@@ -285,6 +294,14 @@ def _precisions(ranks: np.ndarray) -> np.ndarray:
 def _num_pairs_per_class(labels: np.ndarray) -> np.ndarray:
     num_positives = np.count_nonzero(labels, axis=0)  # (C,)
     return num_positives * (len(labels) - num_positives)
+
+
+def _of_rated(auc: np.ndarray, num_positives: np.ndarray, num_pairs: np.ndarray, num_unrated: np.ndarray):
+    """AUC and pairs of the rated clips alone (C,): every positive is above every clip that was not rated."""
+    rated_pairs = num_pairs - num_positives * num_unrated
+    right_pairs = auc * num_pairs - num_positives * num_unrated
+    some = rated_pairs > 0
+    return np.where(some, right_pairs / np.where(some, rated_pairs, 1), np.nan), rated_pairs
 
 
 def _areas_per_class(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

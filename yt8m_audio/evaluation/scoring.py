@@ -2,7 +2,7 @@
 
     score_batch = scoring_function(model, loss=CrossEntropyLoss())
     scores = score(score_batch, clips.in_order(1024), num_clips=len(clips), num_classes=527)
-    evaluate(scores.probabilities, scores.labels, loss=scores.loss)
+    evaluate(scores.probabilities, scores.labels, loss=scores.loss, num_unrated=scores.num_unrated)
 
 Scores are kept whole on the host, as the ranking metrics look at all clips of a class.
 """
@@ -25,11 +25,13 @@ class Scores:
         probabilities: float32 [clips, C]; 0 for classes that were not rated.
         labels: uint8 [clips, C].
         loss: mean label loss a clip, of the rated classes.
+        num_unrated: int64 [C], of segments, how many were not rated for each class; else None.
     """
 
     probabilities: np.ndarray
     labels: np.ndarray
     loss: float
+    num_unrated: np.ndarray | None = None
 
 
 def scoring_function(model: keras.Model, loss: Callable) -> Callable:
@@ -62,7 +64,7 @@ def score(
     """
     probabilities = np.empty((num_clips, num_classes), np.float32)
     labels = np.empty((num_clips, num_classes), np.uint8)
-    losses, done = 0.0, 0
+    losses, done, num_unrated = 0.0, 0, None
     for batch in dataset.map(device_part):
         batch_probabilities, batch_losses = score_batch(batch)
         real = batch["example_weights"].numpy() > 0
@@ -70,6 +72,9 @@ def score(
         probabilities[rows] = batch_probabilities.numpy()[real]
         labels[rows] = batch["labels"].numpy()[real]
         losses += float(batch_losses.numpy()[real].sum())
+        if "label_weights" in batch:
+            unrated = (batch["label_weights"].numpy()[real] == 0).sum(axis=0)
+            num_unrated = unrated if num_unrated is None else num_unrated + unrated
         done = rows.stop
         progress(done)
-    return Scores(probabilities[:done], labels[:done], losses / max(done, 1))
+    return Scores(probabilities[:done], labels[:done], losses / max(done, 1), num_unrated)

@@ -212,12 +212,18 @@ class Session:
         begun = time.monotonic()
         self.save()
         epoch_ended = self.epochs_done(self.step) > self.epochs_done(self.step - 1)
-        if epoch_ended:
-            for text in self.train_clips.lost_lines():
-                self.line.say(f"epoch {self.epochs_done(self.step)}: {text}")
         if self.validation_clips and (epoch_ended or self.step == self.total_steps):
             self.validate()
+        if epoch_ended:
+            self.tell_of_corrupt_records()
         self.throughput.paused += time.monotonic() - begun
+
+    def tell_of_corrupt_records(self) -> None:
+        """Says what has been left out so far, once of clips that come from the same shards."""
+        stores = {id(clips.named): clips for clips in (self.train_clips, self.validation_clips) if clips}
+        for clips in stores.values():
+            for text in clips.lost_lines():
+                self.line.say(f"epoch {self.epochs_done(self.step)}: {text}")
 
     def validate(self) -> None:
         """Evaluates on the validation clips, and notes whether it is the best so far."""
@@ -225,7 +231,7 @@ class Session:
         with clips.errors_explained():
             batches, num_classes = clips.in_order(config.train.batch_size), config.data.num_classes
             scores = score(self.score_batch, batches, len(clips), num_classes)
-        figures = evaluate(scores.probabilities, scores.labels, loss=scores.loss)
+        figures = evaluate(scores.probabilities, scores.labels, loss=scores.loss, num_unrated=scores.num_unrated)
         tags = {"Loss": figures["loss"], "Hit@1": figures["hit@1"], "PERR": figures["perr"], "GAP": figures["gap@20"]}
         self.logs["validation"].write(self.step, {**figures, **tags})
         metric = config.train.best_metric
