@@ -1,6 +1,7 @@
 """`python -m yt8m_audio COMMAND` (and the script `yt8m-audio`): everything but train.py, eval.py and inference.py."""
 
 import importlib
+import sys
 
 from yt8m_audio import flags
 from yt8m_audio.errors import UserError, nearest
@@ -19,9 +20,14 @@ def usage() -> str:
     return "\n".join(["Usage: python -m yt8m_audio COMMAND [--help]", "", "Commands:", *lines])
 
 
+def asks_what_there_is(argv) -> bool:
+    """Whether a command line names no command."""
+    return len(argv) < 2 or argv[1] in ("-h", "--help", "help")
+
+
 def main_of_command(argv) -> int:
     """Runs the command that the first argument names."""
-    if len(argv) < 2 or argv[1] in ("-h", "--help", "help"):
+    if asks_what_there_is(argv):
         print(usage())
         return 0 if len(argv) > 1 else 2
     name = argv[1]
@@ -33,6 +39,8 @@ def main_of_command(argv) -> int:
 
 def main() -> None:
     """Entry of the script yt8m-audio."""
+    if asks_what_there_is(sys.argv):  # at once, without TensorFlow
+        sys.exit(main_of_command(sys.argv))
     flags.run(main_of_command)
 
 
