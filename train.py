@@ -17,8 +17,9 @@ def main(argv) -> int:
     from yt8m_audio.training.loop import train
 
     config, *clips = assemble.prepare(request)
-    training_report.begin(request, config)
+    changes = assemble.check_resumable(request, config)
     clips = assemble.cached(config, *clips)
+    training_report.begin(request, config, changes)
     training_report.show(config, *clips, request.run)
     summary = train(config, assemble.make_model_of(config), *clips, request.run)
     return training_report.end(request.run, config, summary)

@@ -186,9 +186,10 @@ def _complete(reader: type[Reader], data: DataConfig, examples: Sequence[tf.trai
     beyond = label_beyond(examples[0], num_classes)
     if beyond:
         raise UserError(f"--num_classes={num_classes} does not fit: {beyond}.")
-    return dataclasses.replace(
-        data, num_classes=num_classes, max_frames=data.max_frames or _longest(examples, data.names)
-    )
+    max_frames = data.max_frames
+    if reader.level == "frame":  # what holds no frames says nothing of how many to keep of other records
+        max_frames = max_frames or _longest(examples, data.names)
+    return dataclasses.replace(data, num_classes=num_classes, max_frames=max_frames)
 
 
 def fitted(data: DataConfig, reader: type[Reader], found: dict[str, tuple[str, int]], holds: str) -> DataConfig:

@@ -19,7 +19,7 @@ from yt8m_audio.examples import audioset_record, frames_record
 BATCH, EPOCHS = 4, 3
 
 
-@pytest.fixture(autouse=True, params=["usual sizes", "everything large"])
+@pytest.fixture(params=["usual sizes", "everything large"])
 def sizes(request, monkeypatch):
     """With thresholds so low that memory is used again, and clips are fetched in parts."""
     if request.param == "everything large":
@@ -28,7 +28,7 @@ def sizes(request, monkeypatch):
 
 
 @pytest.fixture
-def streamed(shard, open_shards, tmp_path):
+def streamed(sizes, shard, open_shards, tmp_path):
     """23 clips in 7 shards."""
     for number, count in enumerate([1, 5, 3, 4, 2, 7, 1]):
         shard(count, f"{number}.tfrecord")

@@ -115,6 +115,45 @@ def test_a_run_evaluates_on_another_family_with_the_same_features(data, tmp_path
     assert evaluated(data(vector_record), tmp_path / "run")["mAP"] > 0.9
 
 
+def test_a_run_on_vectors_averages_all_frames_of_longer_clips(data, tmp_path):
+    def long_record(number):
+        frames = np.repeat(told(number, 6, 8), [1, 1, 1, 1, 1, 35], axis=0)
+        frames[:12] = 255 - frames[:12]  # what the first frames say is wrong
+        return frames_record({"id": f"{number:04d}"}, [number % 4], {"rgb": frames})
+
+    assert train(data(vector_record), tmp_path / "run", "--feature_names=mean_rgb", model="LogisticModel") == 0
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["data"]["max_frames"] is None
+    assert evaluated(data(long_record), tmp_path / "run")["mAP"] > 0.8
+
+
+@pytest.mark.parametrize("cache", ["memory", "none"])
+def test_clips_without_labels_are_nothing_to_learn_or_evaluate(cache, data, tmp_path, capsys):
+    def unlabelled(number):
+        return audioset_record(f"{number:04d}", [], told(number, 10, 8))
+
+    if cache == "memory":
+        assert train(data(unlabelled), tmp_path / "none") == 2
+        assert "has a label: there is nothing to learn" in capsys.readouterr().err
+        assert not (tmp_path / "none").exists()
+    assert train(data(clip_record), tmp_path / "run", f"--cache={cache}", epochs=1) == 0
+    capsys.readouterr()
+    assert run(eval_script, f"--train_dir={tmp_path}/run", f"--eval_data_pattern={data(unlabelled)}") == 2
+    assert "has a label: there is nothing to evaluate" in capsys.readouterr().err
+    output = f"--output_file={tmp_path}/p.csv"
+    assert run(inference_script, f"--train_dir={tmp_path}/run", f"--input_data_pattern={data(unlabelled)}", output) == 0
+
+
+def test_a_command_that_fails_leaves_the_run_as_it_was(data, tmp_path, capsys):
+    assert train(data(clip_record), tmp_path / "run", epochs=1) == 0
+    before = (tmp_path / "run" / "config.json").read_bytes()
+    assert train(data(frame_record), tmp_path / "run", "--feature_names=audio_embedding", epochs=2) == 2
+    wrong = data(clip_record, 1000)
+    write_shard(wrong.replace("*", "3"), [audioset_record("a", [9], told(0, 10, 8))])
+    assert train(wrong, tmp_path / "run", epochs=2) == 2
+    assert "label 9 is not in 0 to 3" in capsys.readouterr().err
+    assert (tmp_path / "run" / "config.json").read_bytes() == before
+
+
 def test_segments_are_evaluated_where_asked_for(data, tmp_path):
     assert train(data(segment_record), tmp_path / "run", "--frame_features") == 0
     assert evaluated(data(segment_record), tmp_path / "run")["clips"] == 80
@@ -183,6 +222,7 @@ def test_what_makes_another_run_is_refused(change, said, data, tmp_path, capsys)
         (["--sampling=fair"], "--sampling=fair is none of plain, balanced, weighted"),
         (["--pooling=max", "--model=LogisticModel"], "--pooling=max is none of mean, mean_std_max"),
         (["--segment_size=0"], "--segment_size=0 must be at least 1"),
+        (["--segment_labels", "--sampling=balanced"], "rated false would ever come: leave --sampling"),
         (["--reader=Youtube8mFrameReeder"], "Did you mean Youtube8mFrameReader?"),
     ],
 )

@@ -1,5 +1,6 @@
 """inspect: what it counts on made records of each family, what it names that is broken, and the flags it gives."""
 
+import gzip
 import json
 import shlex
 
@@ -238,3 +239,18 @@ def test_audioset(audioset):
     assert sum(each["count"] for each in report["corrupt"].values()) == 0
     assert report["misnamed_shards"]["count"] == 0
     assert report["notes"] == []
+
+
+@pytest.mark.parametrize("content", [b"index,mid,display_name\n0,/m/09x0r,Speech\n", gzip.compress(b"records")])
+def test_what_is_no_record_at_all_is_an_error_behind_the_report(tmp_path, capsys, content):
+    (tmp_path / "a.csv").write_bytes(content)
+    assert inspect(f"{tmp_path}/a.csv") == 2
+    said = capsys.readouterr()
+    assert said.err == f"error: {tmp_path}/a.csv holds no clip that can be read: give a glob of TFRecord files.\n"
+    assert "corrupt" in said.out
+
+
+def test_long_clips_need_their_number_of_frames(shard):
+    frames = np.zeros((12, 4), np.uint8)
+    report = survey(shard([audioset_record("a", [1], frames[:3]), audioset_record("b", [1], frames)]))
+    assert "--max_frames=12" in flags_of(report)

@@ -54,7 +54,8 @@ def test_globs_with_commas(tmp_path, shard):
     (tmp_path / "folder.tfrecord").mkdir()
     assert records.find_shards(f"{tmp_path}/*.tfrecord", "f") == paths
     assert records.find_shards(f"{paths[2]}, {tmp_path}/[-_c]*,{paths[0]},", "f") == paths
-    assert records.find_shards(f"{tmp_path}/nothing*,{paths[1]}", "f") == [paths[1]]
+    with pytest.raises(UserError, match=rf"^--f=.*: {tmp_path}/nothing\* matches no file"):
+        records.find_shards(f"{tmp_path}/nothing*,{paths[1]}", "f")
 
 
 @pytest.mark.parametrize(

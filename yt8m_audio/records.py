@@ -49,7 +49,8 @@ def find_shards(pattern: str, flag: str) -> list[str]:
     for part in parts:
         files.load_file_system(part)
     try:
-        found = sorted({path for part in parts for path in files.glob(part)})
+        by_part = {part: files.glob(part) for part in parts}
+        found = sorted({path for paths in by_part.values() for path in paths})
         lengths = files.lengths(found)
     except files.READ_ERRORS as error:
         raise UserError(f"--{flag}={pattern} cannot be listed: {files.why(error)}") from error
@@ -57,6 +58,9 @@ def find_shards(pattern: str, flag: str) -> list[str]:
     if not shards:
         what = "matches only folders" if found else "matches no file"
         raise UserError(f"--{flag}={pattern} {what}: give a glob of TFRecord files, such as 'bal_train/*.tfrecord'.")
+    for part, paths in by_part.items():
+        if not paths:
+            raise UserError(f"--{flag}={pattern}: {part} matches no file.")
     filled = [path for path, length in shards.items() if length]
     if not filled:
         raise UserError(f"--{flag}={pattern} matches {len(shards)} files, and every one of them is empty.")
@@ -131,9 +135,13 @@ def index_shards(paths: Sequence[str], skip_corrupt: bool = False) -> Shards:
     Raises:
         UserError: if a shard cannot be read, or ends inside a record; it names the file and the record's number.
     """
-    with ThreadPoolExecutor(files.THREADS) as threads:
-        found = list(threads.map(functools.partial(_index_shard, most=KEPT_BYTES // max(1, len(paths))), paths))
-    cut = np.array([each.cut for each in found])
+    index = functools.partial(_index_shard, most=KEPT_BYTES // max(1, len(paths)))
+    if any(map(files.is_remote, paths)):
+        with ThreadPoolExecutor(files.THREADS) as threads:
+            found = list(threads.map(index, paths))
+    else:  # one at a time is as fast, and can be interrupted at any moment
+        found = list(map(index, paths))
+    cut = np.array([each.cut for each in found], bool)
     if cut.any() and not skip_corrupt:
         shard = int(np.argmax(cut))
         raise UserError(corrupt_message(paths[shard], _first_corrupt(paths[shard], found[shard])))
@@ -145,7 +153,7 @@ def index_shards(paths: Sequence[str], skip_corrupt: bool = False) -> Shards:
         np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
         np.concatenate([*starts, np.empty(0, np.int64)]),
         np.concatenate([*ends, np.empty(0, np.int64)]),
-        np.array([each.bare for each in found]),
+        np.array([each.bare for each in found], bool),
         cut,
         {shard: each.content for shard, each in enumerate(found) if each.content is not None},
     )
@@ -234,8 +242,8 @@ def masked_crc(content: bytes) -> int:
 def corrupt_message(path: str, number: int) -> str:
     """The one line about a corrupt record; it is numbered from 0 within its shard."""
     return (
-        f"{path} is corrupt at record {number}: it is cut, or does not match its checksum. Fetch the shard again, or "
-        "pass --skip_corrupt_records to go on without such records."
+        f"{path} is corrupt at record {number}: it is cut, does not match its checksum, or is no TFRecord. Fetch the "
+        "shard again, or pass --skip_corrupt_records to go on without such records."
     )
 
 

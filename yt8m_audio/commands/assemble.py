@@ -14,7 +14,6 @@ from yt8m_audio.errors import UserError
 from yt8m_audio.flags import TrainRequest, another_model
 from yt8m_audio.labels import read_label_map
 from yt8m_audio.registry import LOSSES, MODELS, hyper_parameters
-from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.sample import sample_patterns
 from yt8m_audio.training.checkpoints import Checkpoints
 from yt8m_audio.training.loop import build
@@ -70,7 +69,7 @@ def prepare(request: TrainRequest) -> tuple[Config, readers.Clips, readers.Clips
     config = dataclasses.replace(config, model=complete_model(config.model))
     check_ranges(config.flat())
     check_names(train)
-    check_validation(config.data)
+    check_data(config.data)
     frame_features = fitting_frame_features(config.data.frame_features, config.model.model, model.level)
     data = dataclasses.replace(config.data, frame_features=frame_features)
     if data.label_map and not data.num_classes:
@@ -92,8 +91,13 @@ def prepare(request: TrainRequest) -> tuple[Config, readers.Clips, readers.Clips
     return dataclasses.replace(config, data=data), train_clips, validation_clips
 
 
-def check_validation(data: DataConfig) -> None:
-    """Raises a UserError where two ways to validate are asked for."""
+def check_data(data: DataConfig) -> None:
+    """Raises a UserError where settings of the data do not go together."""
+    if data.segment_labels and data.sampling != "plain":
+        raise UserError(
+            f"--sampling={data.sampling} draws clips by the classes that are true of them, so that no segment that was "
+            "rated false would ever come: leave --sampling or --segment_labels out."
+        )
     if data.validation_data_pattern and data.validation_percent:
         raise UserError(
             "--validation_data_pattern and --validation_percent are two ways to validate: give one of them."
@@ -137,6 +141,11 @@ def cached(config: Config, train_clips: readers.Clips, validation_clips: readers
     for clips in {id(each.named): each for each in in_memory if each}.values():
         for line in clips.lost_lines():
             print(line)
+    if not len(in_memory[0].store.labels().values):
+        raise UserError(
+            f"None of the {len(in_memory[0]):,} clips of --train_data_pattern={config.data.train_data_pattern} has a "
+            "label: there is nothing to learn."
+        )
     return in_memory
 
 
@@ -200,12 +209,15 @@ def fitting_frame_features(asked: bool | None, name: str, level: str) -> bool:
     return level == "frame"
 
 
-def check_resumable(saved: Config, config: Config, run: RunDirectory) -> dict:
-    """Returns the settings in which a resumed run differs from before: name -> (old, new).
+def check_resumable(request: TrainRequest, config: Config) -> dict:
+    """Returns the settings in which a resumed run differs from before, name -> (old, new); none of a new run.
 
     Raises:
         UserError: if the model would be another one.
     """
+    saved, run = request.resumed, request.run
+    if saved is None:
+        return {}
     differing = changes(saved, config)
     for name, (old, new) in differing.items():
         if name in (*MODEL_SETTINGS, *saved.model.hyper_parameters, *config.model.hyper_parameters):
@@ -240,10 +252,7 @@ def open_like(data: DataConfig, pattern: str, flag: str) -> readers.Clips:
     Raises:
         UserError: if they do not fit.
     """
-    clips = readers.open_clips(pattern, flag, dataclasses.replace(data, reader="", feature_types=""))
-    for line in clips.lost_lines():
-        print(line)
-    return clips
+    return readers.open_clips(pattern, flag, dataclasses.replace(data, reader="", feature_types=""))
 
 
 def restore_model(config: Config, checkpoints: Checkpoints, step: int, element_spec: dict):

@@ -52,7 +52,8 @@ class Evaluator:
         self.pattern = assemble.test_pattern(asked.eval_data_pattern, "eval_data_pattern", data)
         self.clips = assemble.open_like(data, self.pattern, "eval_data_pattern")
         if self.pattern == data.train_data_pattern and not asked.held_out:
-            print("note: these are the records that the run was trained on; --held_out takes what it held out of them.")
+            more = "; --held_out takes what it held out of them" if data.validation_percent else ""
+            print(f"note: these are the records that the run was trained on{more}.")
         if asked.held_out:
             self.clips, _ = self.clips.split(readers.held_out(data.validation_percent))
         self.batches = self.clips.in_order(asked.batch_size)
@@ -88,6 +89,11 @@ class Evaluator:
         self.line.say("")
         for line in self.clips.lost_lines():
             print(line)
+        if not scores.labels.any():
+            raise UserError(
+                f"None of the {len(scores.labels):,} clips of --eval_data_pattern={self.pattern} has a label: there is "
+                "nothing to evaluate. inference.py predicts such clips."
+            )
         measured = {"loss": scores.loss, "num_unrated": scores.num_unrated}
         return evaluate(scores.probabilities, scores.labels, self.asked.top_k, **measured)
 

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from readers.survey import survey
+from yt8m_audio.errors import UserError
 from yt8m_audio.flags import POSITIONAL, parse
 from yt8m_audio.training.progress import ProgressLine
 
@@ -53,6 +54,8 @@ def main(argv) -> int:
         console.print(_classes(report["classes"]))
     for note in report["notes"]:
         console.print(f"note: {note}", markup=False, highlight=False)
+    if not report["clips"]:
+        raise UserError(f"{asked.pattern} holds no clip that can be read: give a glob of TFRecord files.")
     if report["flags"]:
         print(f"Train: python train.py {report['flags']}")
     return 0

@@ -1,6 +1,5 @@
 """What train.py says before and after, and what it does with the run directory before it begins."""
 
-from yt8m_audio.commands.assemble import check_resumable
 from yt8m_audio.config import Config
 from yt8m_audio.flags import TrainRequest
 from yt8m_audio.labels import label_map_for
@@ -15,13 +14,11 @@ SAMPLED = {
 }
 
 
-def begin(request: TrainRequest, config: Config) -> None:
-    """Prepares the run directory, and prints what has changed."""
+def begin(request: TrainRequest, config: Config, changes: dict) -> None:
+    """Prepares the run directory, and prints which settings have changed: name -> (old, new)."""
     labels = label_map_for(config.data.label_map, config.data.num_classes)
-    if request.resumed:
-        differing = check_resumable(request.resumed, config, request.run)
-        for name, (old, new) in differing.items():
-            print(f"--{name} was {old}, and is {new} from now on.")
+    for name, (old, new) in changes.items():
+        print(f"--{name} was {old}, and is {new} from now on.")
     if request.start_new_model and (aside := request.run.move_aside()):
         print(f"The run that was in {request.run.path} is now in {aside}.")
     request.run.create()
