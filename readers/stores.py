@@ -22,7 +22,7 @@ from readers.youtube8m_segments import Segments, Youtube8mSegmentReader
 from yt8m_audio.errors import UserError
 from yt8m_audio.records import Records, Scratch, Shards, corrupt_message, read_records
 
-CHUNK_BYTES = 32 << 20  # of records that are read and parsed at a time
+CHUNK_BYTES = 64 << 20  # of records that are read and parsed at a time
 
 
 class RecordStore:
