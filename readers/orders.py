@@ -13,10 +13,10 @@ what came before is drawn again, so a run resumes at once and exactly. What is r
 import functools
 import threading
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
+from readers.rows import Ragged
 from yt8m_audio.errors import UserError
 
 # What a generator is for: no two uses share a stream.
@@ -24,18 +24,6 @@ EPOCH, RUNS, WINDOW, ROUNDS, CLASS, WEIGHTED = range(1, 7)
 
 RUNS_PER_WINDOW = 8  # pieces of shards that a window mixes, at the least
 BLOCK_POSITIONS = 1024  # positions of class-balanced rounds that are drawn by one generator, where a round is shorter
-
-
-class Labels(NamedTuple):
-    """The classes of n clips. The orders accept anything with these two attributes.
-
-    Attributes:
-        values: class indices, clip after clip, int64 [sum of counts].
-        counts: how many each clip has, int64 [n].
-    """
-
-    values: np.ndarray
-    counts: np.ndarray
 
 
 class Order:
@@ -196,7 +184,7 @@ class ClassBalanced(Order):
     (arXiv:1711.00927), whose code draws from one generator's state, and so cannot resume.
 
     Args:
-        labels: of all clips, see `Labels`. A label that a clip repeats counts once.
+        labels: of all clips. A label that a clip repeats counts once.
         num_draws: length of the run.
         seed: of the run, in [0, 2³²).
         unit_size: clips of a unit.
@@ -205,7 +193,7 @@ class ClassBalanced(Order):
         UserError: if no clip has a label.
     """
 
-    def __init__(self, labels: Labels, num_draws: int, seed: int, unit_size: int):
+    def __init__(self, labels: Ragged, num_draws: int, seed: int, unit_size: int):
         super().__init__(num_draws, unit_size)
         self._seed = seed
         self._classes, self._sizes, members = _by_class(labels, "balanced")
@@ -259,7 +247,7 @@ class InverseFrequency(Order):
     Clips without labels are never drawn. The draws come unit by unit: a run keeps its unit size.
 
     Args:
-        labels: of all clips, see `Labels`. A label that a clip repeats counts once.
+        labels: of all clips. A label that a clip repeats counts once.
         num_draws: length of the run.
         seed: of the run, in [0, 2³²).
         unit_size: clips of a unit.
@@ -268,7 +256,7 @@ class InverseFrequency(Order):
         UserError: if no clip has a label.
     """
 
-    def __init__(self, labels: Labels, num_draws: int, seed: int, unit_size: int):
+    def __init__(self, labels: Ragged, num_draws: int, seed: int, unit_size: int):
         super().__init__(num_draws, unit_size)
         self._seed = seed
         _, sizes, members = _by_class(labels, "weighted")
@@ -315,7 +303,7 @@ def _cut(bounds: np.ndarray, longest: int) -> np.ndarray:
     return bounds[shards] + sizes[shards] * places // runs[shards]
 
 
-def _by_class(labels: Labels, sampling: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _by_class(labels: Ragged, sampling: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sorts clips by class: the K classes that have clips [K], how many each has [K], and the clips of each [sum]."""
     num_clips = len(labels.counts)
     clips = np.repeat(np.arange(num_clips), labels.counts)

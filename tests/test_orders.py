@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from readers.orders import ClassBalanced, GlobalShuffle, InOrder, InverseFrequency, Labels, ShardShuffle
+from readers.orders import ClassBalanced, GlobalShuffle, InOrder, InverseFrequency, ShardShuffle
+from readers.rows import Ragged
 from yt8m_audio.errors import UserError
 
 EPOCHS = 3
 SHARDS = [1, 5, 0, 3, 30, 2, 7, 1]  # 49 clips
 
 # class: clips    0: 0 1 2 3 4 5    2: 5 6 7    3: 8    and clip 9 has none, nor has class 1
-LABELS = Labels(np.array([0, 0, 0, 0, 0, 0, 2, 0, 2, 2, 2, 3, 3]), np.array([1, 1, 1, 1, 1, 3, 1, 2, 2, 0]))
+LABELS = Ragged(np.array([0, 0, 0, 0, 0, 0, 2, 0, 2, 2, 2, 3, 3]), np.array([1, 1, 1, 1, 1, 3, 1, 2, 2, 0]))
 TWO_CLASSES = [[0], [0, 1], [], [1, 1]]
 
 ORDERS = {
@@ -36,8 +37,8 @@ SHUFFLED = [name for name in ORDERS if not name.startswith("in order")]
 EPOCHAL = [name for name in SHUFFLED if name.startswith(("global", "shards"))]
 
 
-def labels_of(classes: list[list[int]]) -> Labels:
-    return Labels(np.array([*chain(*classes)], np.int64), np.array([len(each) for each in classes], np.int64))
+def labels_of(classes: list[list[int]]) -> Ragged:
+    return Ragged(np.array([*chain(*classes)], np.int64), np.array([len(each) for each in classes], np.int64))
 
 
 def run(order) -> np.ndarray:
