@@ -3,15 +3,18 @@
 A model file gives its idea in `classify` and nothing else:
 
     FrameLevelModel.classify(frames [B, T, D], mask [B, T], training) -> logits [B, C]
-    VideoLevelModel.classify(features [B, D], training) -> logits [B, C]
+    VideoLevelModel.classify(features [B, D], mask [B], training) -> logits [B, C]
 
 Each is called with {"features": ..., "num_frames": int32 [B]} and gives float32 logits.
 """
 
+import itertools
+
 import keras
 from keras import ops
 
-from models.layers import MaskedBatchNormalization, dequantize, frame_mask, l2_normalize
+from models.batch_normalization import MaskedBatchNormalization
+from models.layers import dequantize, frame_mask, l2_normalize
 from yt8m_audio.errors import UserError
 from yt8m_audio.registry import MODELS, hyper_parameters
 
@@ -63,9 +66,14 @@ class ClipModel(keras.Model):
 
 
 class FrameLevelModel(ClipModel):
-    """A model of frames [B, T, D]."""
+    """A model of frames [B, T, D].
+
+    Attributes:
+        frame_order_matters: whether a clip with its frames in another order is another clip.
+    """
 
     level = "frame"
+    frame_order_matters = False
 
     def call(self, inputs, training=False):
         features = inputs["features"]  # [B, T, D], bytes or floats
@@ -78,6 +86,10 @@ class FrameLevelModel(ClipModel):
         """Gives logits [B, C] of frames [B, T, D], which are 0 where mask [B, T] is false."""
         raise NotImplementedError
 
+    def split_features(self, frames):
+        """Takes frames [B, T, D] apart into those of each feature, [B, T, D_i], for late fusion."""
+        return ops.split(frames, list(itertools.accumulate(self.feature_sizes))[:-1], axis=-1)
+
 
 class VideoLevelModel(ClipModel):
     """A model of one vector a clip, [B, D]."""
@@ -86,11 +98,12 @@ class VideoLevelModel(ClipModel):
 
     def call(self, inputs, training=False):
         features = ops.cast(inputs["features"], self.compute_dtype)  # [B, D]
-        features = self.normalize(features, inputs["num_frames"] > 0, training)
-        return ops.cast(self.classify(features, training), "float32")
+        mask = inputs["num_frames"] > 0  # [B]
+        features = self.normalize(features, mask, training)
+        return ops.cast(self.classify(features, mask, training), "float32")
 
-    def classify(self, features, training):
-        """Gives logits [B, C] of features [B, D]."""
+    def classify(self, features, mask, training):
+        """Gives logits [B, C] of features [B, D]; the clips are real where mask [B] is true."""
         raise NotImplementedError
 
 

@@ -7,7 +7,8 @@ import keras
 from keras import ops
 
 from models.base import ClassifierOnTop
-from models.layers import MaskedBatchNormalization, masked_max, masked_mean
+from models.batch_normalization import MaskedBatchNormalization
+from models.layers import masked_max, masked_mean
 from yt8m_audio.errors import UserError
 from yt8m_audio.registry import register_model
 

@@ -6,8 +6,8 @@ B clips, T frames, D features, C classes. Masks are boolean, true where a frame 
 import keras
 from keras import ops
 
+from models.batch_normalization import MaskedBatchNormalization
 from yt8m_audio.registry import KERAS_PACKAGE
-from yt8m_audio.replicas import sum_over_replicas
 
 L2_PENALTY = 1e-8  # the starter's, on the weights of its classifiers
 NOTHING = -1e9  # a logarithm of zero that stays finite
@@ -28,9 +28,16 @@ def frame_mask(num_frames, max_frames):
     return ops.arange(max_frames)[None, :] < ops.cast(num_frames, "int32")[:, None]
 
 
-def l2_normalize(features):
+def at_least_one(mask):
+    """A mask [B, T] in which a clip without frames has its first one, which is 0: a softmax needs something."""
+    return ops.logical_or(mask, ops.arange(mask.shape[1])[None, :] == 0)
+
+
+def l2_normalize(features, axis=-1):
     """Scales vectors [..., D] to length 1; those that are nearly 0 stay so."""
-    return features * ops.rsqrt(ops.maximum(ops.sum(ops.square(features), axis=-1, keepdims=True), 1e-12))
+    squares = ops.square(ops.cast(features, "float32"))
+    norm = ops.rsqrt(ops.maximum(ops.sum(squares, axis=axis, keepdims=True), 1e-12))
+    return features * ops.cast(norm, features.dtype)
 
 
 def masked_mean(frames, mask):
@@ -45,6 +52,27 @@ def masked_max(frames, mask):
     real = mask[:, :, None]
     largest = ops.max(ops.where(real, frames, ops.full_like(frames, NOTHING)), axis=1)
     return ops.where(ops.any(real, axis=1), largest, ops.zeros_like(largest))
+
+
+def masked_softmax(scores, mask):
+    """Weights [B, T, H] over frames, from scores [B, T, H]: 0 where mask [B, T] is false, of sum 1.
+
+    A clip without frames gives all weight to its first one.
+    """
+    return ops.cast(ops.exp(log_softmax_over_frames(scores, mask)), scores.dtype)
+
+
+def log_softmax_over_frames(scores, mask):
+    """The logarithms of `masked_softmax`, float32."""
+    real = at_least_one(mask)[:, :, None]
+    return ops.log_softmax(ops.where(real, ops.cast(scores, "float32"), NOTHING), axis=1)
+
+
+def multiply_probabilities(first, second):
+    """The logits of p · q, float32, of the logits of p and q: same shapes."""
+    first, second = ops.cast(first, "float32"), ops.cast(second, "float32")
+    yes = ops.log_sigmoid(first) + ops.log_sigmoid(second)
+    return yes - ops.logaddexp(ops.log_sigmoid(-first), ops.log_sigmoid(first) + ops.log_sigmoid(-second))
 
 
 def mix_logits(logits, log_weights, axis=1):
@@ -65,70 +93,92 @@ def mix_logits(logits, log_weights, axis=1):
 
 
 @keras.saving.register_keras_serializable(package=KERAS_PACKAGE)
-class MaskedBatchNormalization(keras.layers.Layer):
-    """Batch normalisation over real frames alone, its sums taken over all replicas (Ioffe & Szegedy 2015).
-
-    Keras' own layer stops synchronising as soon as it is given a mask. The moving averages start fast, at a
-    momentum of (1 + n) / (10 + n) after n steps, so that a short training has them too.
+class ContextGating(keras.layers.Layer):
+    """Lets features weigh each other: x · σ(BN(W x)) (Miech et al. 2017, arXiv:1706.06905, section 3.3).
 
     Args:
-        momentum: largest momentum of the moving averages.
-        epsilon: added to the variance.
-        center_only: whether to subtract the mean and do nothing more.
+        reduction: the gates are computed through so many times fewer units (1: directly), as in NeXtVLAD
+            (Lin et al. 2018, arXiv:1811.05014).
     """
 
-    def __init__(self, momentum=0.9, epsilon=1e-3, center_only=False, **kwargs):
+    def __init__(self, reduction=1, **kwargs):
         super().__init__(**kwargs)
-        self.momentum = momentum
-        self.epsilon = epsilon
-        self.center_only = center_only
-        self.supports_masking = True
+        self.reduction = reduction
 
     def build(self, input_shape, **_):
-        size = input_shape[-1:]
-        if not self.center_only:
-            self.gamma = self._float32("gamma", size, "ones", trainable=True)
-            self.beta = self._float32("beta", size, "zeros", trainable=True)
-        self.moving_mean = self._float32("moving_mean", size, "zeros")
-        self.moving_variance = self._float32("moving_variance", size, "ones")
-        self.updates = self._float32("updates", (), "zeros")
+        size = input_shape[-1]
+        self.squeeze = None
+        if self.reduction > 1:
+            self.squeeze = keras.layers.Dense(max(size // self.reduction, 1), use_bias=False, name="squeeze")
+            self.squeeze_norm = MaskedBatchNormalization(name="squeeze_norm")
+        self.gates = keras.layers.Dense(size, use_bias=self.reduction > 1, name="gates")
+        self.gates_norm = None if self.squeeze else MaskedBatchNormalization(name="gates_norm")
 
-    def call(self, inputs, mask, training=False):
-        """Normalises inputs [..., D] by the statistics of those where mask [...] is true."""
-        mean, variance = self.moving_mean, self.moving_variance
-        if training:
-            mean, variance = self._batch_statistics(ops.cast(inputs, "float32"), mask)
-            self._follow(mean, variance)
-        if self.center_only:
-            return inputs - ops.cast(mean, inputs.dtype)
-        scale = self.gamma * ops.rsqrt(variance + self.epsilon)
-        shift = self.beta - mean * scale
-        return inputs * ops.cast(scale, inputs.dtype) + ops.cast(shift, inputs.dtype)
+    def gate_logits(self, features, mask, training=False):
+        """Gives W x, normalised, [..., D]: logits of the gates."""
+        if self.squeeze:
+            hidden = self.squeeze_norm(self.squeeze(features), mask=mask, training=training)
+            return self.gates(ops.relu(hidden))
+        return self.gates_norm(self.gates(features), mask=mask, training=training)
 
-    def _batch_statistics(self, inputs, mask):
-        """Mean and variance [D] of the real rows, over all replicas; the moving ones where there is none."""
-        rows = ops.reshape(inputs, (-1, inputs.shape[-1]))  # [N, D]
-        weights = ops.reshape(ops.cast(mask, "float32"), (1, -1))  # [1, N]
-        sums = ops.concatenate([ops.matmul(weights, rows), ops.matmul(weights, ops.square(rows))])  # [2, D]
-        count = sum_over_replicas(ops.sum(weights))
-        mean, mean_square = ops.unstack(sum_over_replicas(sums) / ops.maximum(count, 1.0))
-        variance = ops.maximum(mean_square - ops.square(mean), 0.0)
-        some = count > 0
-        return ops.where(some, mean, self.moving_mean), ops.where(some, variance, self.moving_variance)
-
-    def _follow(self, mean, variance):
-        """Moves the moving averages towards a batch's statistics."""
-        momentum = ops.minimum(self.momentum, (1 + self.updates) / (10 + self.updates))
-        for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            average.assign(average * momentum + value * (1 - momentum))
-        self.updates.assign(self.updates + 1)
-
-    def _float32(self, name, shape, initializer, trainable=False):
-        """A weight that is not rounded to bfloat16 under mixed precision, where averages would stop to move."""
-        return self.add_weight(
-            name=name, shape=shape, initializer=initializer, trainable=trainable, dtype="float32", autocast=False
-        )
+    def call(self, features, mask, training=False):
+        """Gates features [..., D], of which those are real where mask [...] is true."""
+        return features * ops.sigmoid(self.gate_logits(features, mask, training))
 
     def get_config(self):
-        own = {"momentum": self.momentum, "epsilon": self.epsilon, "center_only": self.center_only}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), "reduction": self.reduction}
+
+
+@keras.saving.register_keras_serializable(package=KERAS_PACKAGE)
+class AttentionPooling(keras.layers.Layer):
+    """Averages of frames with weights that are learnt (Bahdanau et al. 2015, arXiv:1409.0473, without a query).
+
+    Args:
+        heads: number of averages.
+        units: width of the tanh layer that scores are made of; 0 makes them of the frames directly.
+    """
+
+    def __init__(self, heads=1, units=0, **kwargs):
+        super().__init__(**kwargs)
+        self.heads, self.units = heads, units
+        self.hidden = keras.layers.Dense(units, activation="tanh", name="hidden") if units else None
+        self.scores = keras.layers.Dense(heads, use_bias=False, name="scores")  # a bias would fall out of the softmax
+
+    def call(self, frames, mask):
+        """Gives [B, heads · D] of frames [B, T, D], of which those count where mask [B, T] is true."""
+        scores = self.scores(self.hidden(frames) if self.hidden else frames)  # [B, T, heads]
+        weights = masked_softmax(scores, mask)
+        pooled = ops.einsum("bth,btd->bhd", weights, frames)  # [B, heads, D]
+        return ops.reshape(pooled, (-1, self.heads * frames.shape[-1]))
+
+    def get_config(self):
+        return {**super().get_config(), "heads": self.heads, "units": self.units}
+
+
+@keras.saving.register_keras_serializable(package=KERAS_PACKAGE)
+class HiddenLayers(keras.layers.Layer):
+    """Layers of Dense, batch normalisation, ReLU and dropout, on each frame or clip alike.
+
+    Args:
+        units: width of each layer.
+        layers: how many.
+        dropout: share of units dropped in training, in [0, 1).
+    """
+
+    def __init__(self, units, layers, dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.units, self.layers, self.dropout = units, layers, dropout
+        self.dense = [keras.layers.Dense(units, use_bias=False, name=f"dense_{number}") for number in range(layers)]
+        self.norms = [MaskedBatchNormalization(name=f"norm_{number}") for number in range(layers)]
+        self.drops = [keras.layers.Dropout(dropout, name=f"dropout_{number}") for number in range(layers)]
+
+    def call(self, features, mask, training=False):
+        """Gives the outputs [..., units] of each layer, the last one last; mask [...] tells what is real."""
+        outputs, hidden = [], features
+        for dense, norm, drop in zip(self.dense, self.norms, self.drops, strict=True):
+            hidden = drop(ops.relu(norm(dense(hidden), mask=mask, training=training)), training=training)
+            outputs.append(hidden)
+        return outputs
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "layers": self.layers, "dropout": self.dropout}

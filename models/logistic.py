@@ -23,5 +23,5 @@ class LogisticModel(VideoLevelModel):
             self.num_classes, kernel_regularizer=keras.regularizers.L2(l2_penalty), name="logits"
         )
 
-    def classify(self, features, training):
+    def classify(self, features, mask, training):
         return self.output_layer(features)  # [B, C]

@@ -34,7 +34,7 @@ class MoeModel(VideoLevelModel):
             self.num_classes * moe_num_mixtures, kernel_regularizer=penalty, name="experts"
         )
 
-    def classify(self, features, training):
+    def classify(self, features, mask, training):
         gates = ops.reshape(self.gates(features), (-1, self.num_classes, self.num_mixtures + 1))  # [B, C, M + 1]
         experts = ops.reshape(self.experts(features), (-1, self.num_classes, self.num_mixtures))  # [B, C, M]
         votes = ops.pad(experts, ((0, 0), (0, 0), (0, 1)), constant_values=NOTHING)  # [B, C, M + 1]

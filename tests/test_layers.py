@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models.batch_normalization import MaskedBatchNormalization
 from models.layers import (
-    MaskedBatchNormalization,
     dequantize,
     frame_mask,
     l2_normalize,
@@ -197,7 +197,7 @@ TWO_REPLICAS = """
     import numpy as np, tensorflow as tf
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    from models.layers import MaskedBatchNormalization
+    from models.batch_normalization import MaskedBatchNormalization
 
     inputs = np.random.default_rng(0).normal(3, 2, (6, 3)).astype("float32")
     mask = np.array([True, True, True, True, False, False])  # three real rows on one replica, one on the other

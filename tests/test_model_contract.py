@@ -10,15 +10,12 @@ import tensorflow as tf
 import models  # noqa: F401  registers the models
 from models.base import INPUT_NORMALIZATIONS
 from models.layers import dequantize
+from tests.small_models import SMALL
 from yt8m_audio.errors import UserError
 from yt8m_audio.registry import LOSSES, MODELS, hyper_parameters
 from yt8m_audio.training.checkpoints import Checkpoints
 
 CLASSES, SIZE = 4, 6
-SMALL = {  # hyper-parameters that make a model quick; one that is small by its defaults need not be here
-    "DbofModel": {"iterations": 3, "dbof_cluster_size": 32, "dbof_hidden_size": 16},
-    "LstmModel": {"lstm_cells": 16},
-}
 FRAMES = np.array([5, 1, 3, 0, 4, 2], "int32")
 
 every_model = pytest.mark.parametrize("name", MODELS.names())
