@@ -7,12 +7,12 @@ import keras
 from keras import ops
 
 from models.base import ClassifierOnTop
-from models.batch_normalization import MaskedBatchNormalization
-from models.layers import masked_max, masked_mean
+from models.batch_normalization import MaskedBatchNormalization, NormalizedDense
+from models.layers import largest_over_frames, masked_mean, repeat_first_frame
 from yt8m_audio.errors import UserError
 from yt8m_audio.registry import register_model
 
-POOLING = {"max": masked_max, "average": masked_mean}
+POOLING = ("max", "average")
 ACTIVATIONS = ("sigmoid", "relu", "relu6")
 
 
@@ -56,27 +56,41 @@ class DbofModel(ClassifierOnTop):
         if dbof_activation not in ACTIVATIONS:
             raise UserError(f"--dbof_activation={dbof_activation} is none of {', '.join(ACTIVATIONS)}.")
         self.iterations, self.sample_random_frames = iterations, sample_random_frames
-        self.pool = POOLING[dbof_pooling_method]
+        self.pooling_method = dbof_pooling_method
         self.activation = keras.activations.get(dbof_activation)
-        self.clusters = keras.layers.Dense(dbof_cluster_size, use_bias=not dbof_add_batch_norm, name="clusters")
         self.hidden = keras.layers.Dense(dbof_hidden_size, use_bias=not dbof_add_batch_norm, name="hidden")
         self.norms = {}
         if dbof_add_batch_norm:
-            self.norms = {name: MaskedBatchNormalization(name=name) for name in ("frames", "clusters", "hidden")}
+            self.clusters = NormalizedDense(dbof_cluster_size, name="clusters")
+            self.norms = {name: MaskedBatchNormalization(name=name) for name in ("frames", "hidden")}
             # What the hidden layer's normalisation takes away again is taken away before it: the pool is far from 0,
             # so that the mean behind the layer moves with its weights faster than a moving average follows.
             self.norms["pool"] = MaskedBatchNormalization(center_only=True, name="pool")
+        else:
+            self.clusters = keras.layers.Dense(dbof_cluster_size, name="clusters")
         self.random = keras.random.SeedGenerator()
 
     def summarize(self, frames, mask, training):
         if training and frames.shape[1] > self.iterations:
             frames, mask = self.sample(frames, mask)  # [B, iterations, D]
-        frames = self.norm("frames", frames, mask, training)
-        clusters = self.norm("clusters", self.clusters(frames), mask, training)  # [B, T, K]
         real = ops.any(mask, axis=1)  # [B]
-        pooled = self.norm("pool", self.pool(self.activation(clusters), mask), real, training)  # [B, K]
+        frames = self.norm("frames", frames, mask, training)
+        pooled = self.norm("pool", self.pool(frames, mask, training), real, training)  # [B, K]
         hidden = self.norm("hidden", self.hidden(pooled), real, training)
         return self.activation(hidden)  # [B, H]
+
+    def pool(self, frames, mask, training):
+        """Gives the clusters' activations [B, K], pooled over frames [B, T, D]."""
+        if self.pooling_method == "average":
+            return masked_mean(self.activation(self.cluster(frames, mask, training)), mask)
+        # All activations rise with their input, so that only the largest needs one. Padding repeats a real frame.
+        clusters = self.cluster(repeat_first_frame(frames, mask), mask, training)  # [B, T, K]
+        pooled = self.activation(largest_over_frames(clusters, mask))
+        return ops.where(ops.any(mask, axis=1)[:, None], pooled, ops.zeros_like(pooled))
+
+    def cluster(self, frames, mask, training):
+        """Projects frames [B, T, D] to clusters [B, T, K], batch-normalised where the model was asked to."""
+        return self.clusters(frames, mask=mask, training=training) if self.norms else self.clusters(frames)
 
     def norm(self, name, values, mask, training):
         """Batch-normalises, where the model was asked to."""

@@ -49,9 +49,35 @@ def masked_mean(frames, mask):
 
 def masked_max(frames, mask):
     """The largest of frames [B, T, D] over those that mask [B, T] names: [B, D], zeros where it names none."""
-    real = mask[:, :, None]
-    largest = ops.max(ops.where(real, frames, ops.full_like(frames, NOTHING)), axis=1)
-    return ops.where(ops.any(real, axis=1), largest, ops.zeros_like(largest))
+    return largest_over_frames(ops.where(mask[:, :, None], frames, ops.cast(NOTHING, frames.dtype)), mask)
+
+
+def largest_over_frames(frames, mask):
+    """`masked_max` of frames [B, T, D] that are no larger where mask [B, T] is false, which is not looked at again.
+
+    The gradient goes to the largest frames, in equal parts where there are several; it is written out because
+    TensorFlow's own takes twice as many passes over the frames.
+    """
+    real = ops.cast(mask, frames.dtype)[:, :, None]  # [B, T, 1]
+    return _largest(frames, real) * ops.max(real, axis=1)
+
+
+@ops.custom_gradient
+def _largest(frames, real):
+    largest = ops.max(frames, axis=1)  # [B, D]
+
+    def gradient(*arguments, upstream=None):
+        above = arguments[0] if upstream is None else upstream
+        chosen = ops.logical_and(ops.equal(frames, largest[:, None, :]), real > 0)  # [B, T, D]
+        share = above / ops.maximum(ops.sum(ops.cast(chosen, above.dtype), axis=1), 1)
+        return ops.where(chosen, share[:, None, :], ops.cast(0, above.dtype)), ops.zeros_like(real)
+
+    return largest, gradient
+
+
+def repeat_first_frame(frames, mask):
+    """Puts a clip's first frame where mask [B, T] is false, so that no maximum over frames [B, T, D] is changed."""
+    return ops.where(mask[:, :, None], frames, frames[:, :1])
 
 
 def masked_softmax(scores, mask):

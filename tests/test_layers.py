@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.batch_normalization import MaskedBatchNormalization
+from models.batch_normalization import MaskedBatchNormalization, NormalizedDense
 from models.layers import (
     dequantize,
     frame_mask,
@@ -18,6 +18,7 @@ from models.layers import (
     masked_max,
     masked_mean,
     mix_logits,
+    repeat_first_frame,
 )
 
 FRAMES = np.array([[[1.0, -5.0], [3.0, -7.0], [100.0, 100.0]], [[9.0, 9.0], [9.0, 9.0], [9.0, 9.0]]], "float32")
@@ -197,7 +198,7 @@ TWO_REPLICAS = """
     import numpy as np, tensorflow as tf
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    from models.batch_normalization import MaskedBatchNormalization
+    from models.batch_normalization import MaskedBatchNormalization, NormalizedDense
 
     inputs = np.random.default_rng(0).normal(3, 2, (6, 3)).astype("float32")
     mask = np.array([True, True, True, True, False, False])  # three real rows on one replica, one on the other
@@ -242,3 +243,56 @@ def test_two_replicas_normalize_as_one():
         check=False,
     )
     assert run.stdout.endswith("equal\n"), run.stderr[-2000:]
+
+
+def test_the_gradient_of_the_largest_frame_is_shared_by_equals():
+    frames = tf.constant([[[1.0], [3.0], [3.0], [3.0]], [[9.0], [9.0], [9.0], [9.0]]])
+    mask = tf.constant([[True, True, True, False], [False, False, False, False]])
+    with tf.GradientTape() as tape:
+        tape.watch(frames)
+        found = masked_max(frames, mask)
+    np.testing.assert_array_equal(found, [[3.0], [0.0]])
+    gradient = tape.gradient(found, frames, output_gradients=tf.constant([[6.0], [6.0]]))
+    np.testing.assert_array_equal(gradient[..., 0], [[0, 3, 3, 0], [0, 0, 0, 0]])
+
+
+def test_the_first_frame_stands_where_there_is_none():
+    found = repeat_first_frame(tf.constant(FRAMES), tf.constant(MASK))
+    np.testing.assert_array_equal(found[0], [[1, -5], [3, -7], [1, -5]])
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_normalized_dense_layer_is_a_dense_layer_and_a_batch_normalization(training):
+    random = np.random.default_rng(0)
+    inputs = tf.constant(random.normal(3.0, 2.0, (5, 4, 3)), tf.float32)
+    mask = tf.constant(random.random((5, 4)) < 0.6)
+    both, dense, norm = NormalizedDense(7), keras.layers.Dense(7, use_bias=False), MaskedBatchNormalization()
+    both(inputs, mask=mask), norm(dense(inputs), mask=mask)
+    for weight, value in zip(both.trainable_variables, random.normal(size=(3, 7)).astype("float32"), strict=True):
+        weight.assign(weight + value)
+    dense.kernel.assign(both.kernel)
+    for one, other in zip(norm.weights, both.weights[1:], strict=True):
+        one.assign(other)
+    calls = [
+        lambda: both(inputs, mask=mask, training=training),
+        lambda: norm(dense(inputs), mask=mask, training=training),
+    ]
+    (first, first_gradients), (second, second_gradients) = (
+        squares_and_gradients(call, weights)
+        for call, weights in zip(
+            calls, (both.trainable_variables, [*dense.trainable_variables, *norm.trainable_variables]), strict=True
+        )
+    )
+    np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-4)
+    for one, other in zip(first_gradients, second_gradients, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
+    for one, other in zip(both.weights[1:], norm.weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def squares_and_gradients(call, weights):
+    """What a call gives, and the gradients of the sum of its sines."""
+    with tf.GradientTape() as tape:
+        found = call()
+        total = tf.reduce_sum(tf.sin(found))
+    return found, tape.gradient(total, [weight.value for weight in weights])

@@ -50,7 +50,7 @@ def moe(model, features):
 def batch_norm(layer, values):
     if layer.center_only:
         return values - weights(layer)[0]
-    gamma, beta, mean, variance, _ = weights(layer)
+    gamma, beta, mean, variance, _ = weights(layer)[-5:]
     return (values - mean) / np.sqrt(variance + 1e-3) * gamma + beta
 
 
@@ -111,10 +111,11 @@ def test_moe_stays_exact_where_probabilities_end():
 def test_dbof(with_batch_norm, method, pool):
     model = make(DbofModel, dbof_add_batch_norm=with_batch_norm, dbof_pooling_method=method, **DBOF)
     norm = (lambda name, values: batch_norm(model.norms[name], values)) if with_batch_norm else lambda name, x: x
-    cluster, *cluster_bias = weights(model.clusters)
+    cluster, *of_clusters = weights(model.clusters)
     hidden, *hidden_bias = weights(model.hidden)
-    assert [len(cluster_bias), len(hidden_bias)] == [0, 0] if with_batch_norm else [1, 1]
-    votes = sigmoid(norm("clusters", norm("frames", FRAMES) @ cluster + sum(cluster_bias)))  # [B, T, K]
+    assert len(hidden_bias) == (0 if with_batch_norm else 1)
+    clusters = norm("frames", FRAMES) @ cluster
+    votes = sigmoid(batch_norm(model.clusters, clusters) if with_batch_norm else clusters + of_clusters[0])  # [B, T, K]
     pooled = np.stack([pool(clip[:count], axis=0) for clip, count in zip(votes, NUM_FRAMES, strict=True)])
     summary = sigmoid(norm("hidden", norm("pool", pooled) @ hidden + sum(hidden_bias)))
     np.testing.assert_allclose(sigmoid(model(inputs())), moe(model.classifier, summary), rtol=1e-3, atol=1e-5)
