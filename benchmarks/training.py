@@ -34,10 +34,15 @@ def results(pattern: str) -> list[Result]:
 
 
 def train_call(name: str, clips: Clips, batch_size: int) -> TrainCall:
-    """What trains a model, with weights not trained yet."""
-    config = TrainConfig(batch_size=batch_size, base_learning_rate=1e-3)
+    """What trains a model by name, with weights not trained yet."""
     model = MODELS.get(name)(num_classes=NUM_CLASSES, feature_sizes=(128,))
-    build(model, clips.in_order(batch_size).element_spec)
+    return train_call_of(model, clips.in_order(batch_size).element_spec, batch_size)
+
+
+def train_call_of(model: keras.Model, element_spec: dict, batch_size: int) -> TrainCall:
+    """What trains a model on batches of a spec."""
+    config = TrainConfig(batch_size=batch_size, base_learning_rate=1e-3)
+    build(model, element_spec)
     optimizer = make_optimizer(config)
     optimizer.build(model.trainable_variables)
     loss, strategy = LOSSES.get(config.label_loss)(), tf.distribute.get_strategy()

@@ -20,6 +20,10 @@ ACTIVATIONS = ("sigmoid", "relu", "relu6")
 class DbofModel(ClassifierOnTop):
     """Projects frames to clusters, pools them over time, and projects the pool to a hidden layer.
 
+    Paper: Abu-El-Haija et al. 2016, arXiv:1609.08675, section 4.2.2.
+
+    Cost of a clip: 12 M parameters, 43 MFLOP for 10 × 128 → 527; 38 M parameters, 5.7 GFLOP for 300 × 1152 → 3862.
+
     Training samples frames at random where a clip may have more than are sampled; else, and always in evaluation
     and inference, every frame is used once.
 

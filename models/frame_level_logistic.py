@@ -11,6 +11,8 @@ from yt8m_audio.registry import register_model
 class FrameLevelLogisticModel(FrameLevelModel):
     """Averages the frames, and classifies the mean by one linear layer.
 
+    Cost of a clip: 68 K parameters, 130 KFLOP for 10 × 128 → 527; 4.5 M parameters, 8.9 MFLOP for 300 × 1152 → 3862.
+
     Args:
         l2_penalty: L2 penalty of the weights.
     """

@@ -42,9 +42,14 @@ def l2_normalize(features, axis=-1):
 
 def masked_mean(frames, mask):
     """Averages frames [B, T, D] over those that mask [B, T] names: [B, D], zeros where it names none."""
-    weights = ops.cast(mask, frames.dtype)[:, :, None]
-    count = ops.maximum(ops.sum(weights, axis=1), 1.0)  # [B, 1]
-    return ops.sum(frames * weights, axis=1) / count
+    weights = ops.cast(mask, frames.dtype)  # [B, T]
+    count = ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1)  # [B, 1]
+    return weighted_sums(weights[:, :, None], frames)[:, 0] / count
+
+
+def weighted_sums(weights, frames):
+    """Sums frames [B, T, D] with weights [B, T, H]: [B, H, D]. A product, whose gradient is cheaper than einsum's."""
+    return ops.matmul(ops.swapaxes(weights, 1, 2), frames)
 
 
 def masked_max(frames, mask):
@@ -174,7 +179,7 @@ class AttentionPooling(keras.layers.Layer):
         """Gives [B, heads · D] of frames [B, T, D], of which those count where mask [B, T] is true."""
         scores = self.scores(self.hidden(frames) if self.hidden else frames)  # [B, T, heads]
         weights = masked_softmax(scores, mask)
-        pooled = ops.einsum("bth,btd->bhd", weights, frames)  # [B, heads, D]
+        pooled = weighted_sums(weights, frames)  # [B, heads, D]
         return ops.reshape(pooled, (-1, self.heads * frames.shape[-1]))
 
     def get_config(self):

@@ -1,0 +1,225 @@
+"""How much of the machine's arithmetic does each model use? `python -m benchmarks.models [NAME ...]`
+
+Every registered model trains and infers on 1,024 clips of 10 × 128, 527 classes, with its default hyper-parameters, in
+float32 and, where the processor multiplies it (AVX512_BF16 or AMX; any GPU), in mixed_bfloat16. Beside each rate stands
+its share of what the machine's matrix product of the same dtype, measured in turn with it, would allow if nothing but
+the model's own multiplications cost time: forward once in inference, three times in training. On TensorFlow a training
+step is train.py's whole step. With KERAS_BACKEND=jax the same runs under JAX, on a GPU where it sees one.
+"""
+
+import dataclasses
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+import models  # noqa: F401  registers the models
+from benchmarks.measure import alternately
+from yt8m_audio.registry import MODELS
+
+BATCH_SIZE, NUM_FRAMES, SIZE, NUM_CLASSES = 1024, 10, 128, 527
+SECONDS = 0.5  # of one measurement, at least
+PRODUCT_SIZE = 2048
+FASTER = ("avx512_bf16", "amx_bf16")
+COST = r"([\d.]+) ([KMG])FLOP for 10 × 128 → 527"
+UNITS = {"K": 1e3, "M": 1e6, "G": 1e9}
+
+
+@dataclasses.dataclass(frozen=True)
+class Rates:
+    """What one model does in one dtype.
+
+    Attributes:
+        model: its name.
+        policy: Keras' dtype policy.
+        training: clips a second.
+        inference: clips a second.
+        training_share: of the matrix product's rate, training counted as three times the forward pass.
+        inference_share: of the matrix product's rate.
+    """
+
+    model: str
+    policy: str
+    training: float
+    inference: float
+    training_share: float
+    inference_share: float
+
+
+def measured(name: str, policy: str) -> Rates:
+    """Measures one model in one dtype."""
+    keras.config.set_dtype_policy(policy)
+    model = MODELS.get(name)(num_classes=NUM_CLASSES, feature_sizes=(SIZE,))
+    works = _jax_works if keras.backend.backend() == "jax" else _tensorflow_works
+    train, infer, multiply = works(model, made_batch(model.level), keras.config.dtype_policy().compute_dtype)
+    products, training, inference = alternately(multiply, long_enough(train), long_enough(infer), rounds=3)
+    limit = products / forward_flops(type(model))
+    return Rates(name, policy, training, inference, training * 3 / limit, inference / limit)
+
+
+def made_batch(level: str) -> dict[str, np.ndarray]:
+    """A batch of made clips; what is in it does not matter."""
+    random, shape = np.random.default_rng(0), (BATCH_SIZE, NUM_FRAMES, SIZE)
+    frames = random.integers(0, 256, shape, dtype=np.uint8)
+    return {
+        "features": frames if level == "frame" else random.normal(size=(BATCH_SIZE, SIZE)).astype(np.float32),
+        "num_frames": np.full(BATCH_SIZE, NUM_FRAMES, np.int32),
+        "labels": (random.random((BATCH_SIZE, NUM_CLASSES)) < 0.005).astype(np.uint8),
+        "example_weights": np.ones(BATCH_SIZE, np.float32),
+    }
+
+
+def forward_flops(cls: type) -> float:
+    """FLOPs of one clip's forward pass, as the model's docstring says them (tests compute them)."""
+    number, unit = re.search(COST, " ".join(cls.__doc__.split())).groups()
+    return float(number) * UNITS[unit]
+
+
+def long_enough(work: Callable[[int], None]) -> Callable[[], int]:
+    """A function that works on batches for half a second, and returns the clips; calibrated when it is first called."""
+    steps = []
+
+    def run() -> int:
+        if not steps:
+            work(1)
+            (once,) = alternately(lambda: work(1) or 1, rounds=1)
+            steps.append(max(1, round(SECONDS * once)))
+        work(steps[0])
+        return steps[0] * BATCH_SIZE
+
+    return run
+
+
+def _tensorflow_works(model, batch: dict, dtype: str) -> tuple[Callable, Callable, Callable]:
+    """Functions that train and infer some batches, and one that multiplies matrices and returns FLOPs."""
+    import tensorflow as tf
+
+    from benchmarks.training import train_call_of
+    from yt8m_audio.batch import model_inputs
+
+    batches = iter(tf.data.Dataset.from_tensors(batch).cache().repeat())
+    call = train_call_of(model, tf.data.Dataset.from_tensors(batch).element_spec, BATCH_SIZE)
+    inputs = tf.nest.map_structure(tf.constant, model_inputs(batch))
+    matrix = tf.cast(tf.random.stateless_normal((PRODUCT_SIZE, PRODUCT_SIZE), (0, 0)), dtype)
+
+    @tf.function
+    def classify(steps):
+        total = tf.zeros(())
+        for _ in tf.range(steps):
+            total += tf.reduce_sum(model(inputs, training=False)[:, 0])
+        return total
+
+    def train(steps):
+        call.run(batches, tf.constant(steps))
+        call.report()
+
+    def multiply():
+        product = matrix
+        for _ in range(10):
+            product = tf.matmul(matrix, product) / PRODUCT_SIZE
+        tf.cast(product, tf.float32).numpy()
+        return 10 * 2.0 * PRODUCT_SIZE**3
+
+    return train, lambda steps: classify(tf.constant(steps)).numpy(), multiply
+
+
+def _jax_works(model, batch: dict, dtype: str) -> tuple[Callable, Callable, Callable]:
+    """The same under Keras' JAX backend: loss, gradients and Adam, compiled."""
+    import jax
+    import jax.numpy as jnp
+
+    from yt8m_audio.batch import model_inputs
+    from yt8m_audio.training.losses import CrossEntropyLoss
+
+    batch = jax.tree.map(jnp.asarray, batch)
+    model(model_inputs(batch))
+    optimizer = keras.optimizers.Adam(1e-3)
+    optimizer.build(model.trainable_variables)
+    loss = CrossEntropyLoss()
+    state = [[each.value for each in group] for group in (model.trainable_variables, model.non_trainable_variables)]
+    state.append([each.value for each in optimizer.variables])
+
+    def label_loss(trainable, others):
+        logits, others, added = model.stateless_call(
+            trainable, others, model_inputs(batch), training=True, return_losses=True
+        )
+        return jnp.mean(loss(batch["labels"], logits)) + sum(added), others
+
+    @jax.jit
+    def step(trainable, others, moments):
+        (_, others), gradients = jax.value_and_grad(label_loss, has_aux=True)(trainable, others)
+        trainable, moments = optimizer.stateless_apply(moments, gradients, trainable)
+        return trainable, others, moments
+
+    def train(steps):
+        for _ in range(steps):
+            state[:] = step(*state)
+        jax.block_until_ready(state)
+
+    classify = jax.jit(lambda trainable, others: model.stateless_call(trainable, others, model_inputs(batch))[0])
+
+    def infer(steps):
+        for _ in range(steps):
+            logits = classify(state[0], state[1])
+        jax.block_until_ready(logits)
+
+    matrix = jax.random.normal(jax.random.key(0), (PRODUCT_SIZE, PRODUCT_SIZE), dtype)
+    product = jax.jit(lambda other: matrix @ other / PRODUCT_SIZE)
+
+    def multiply():
+        found = matrix
+        for _ in range(10):
+            found = product(found)
+        jax.block_until_ready(found)
+        return 10 * 2.0 * PRODUCT_SIZE**3
+
+    return train, infer, multiply
+
+
+def policies() -> list[str]:
+    """float32, and mixed_bfloat16 where the machine multiplies that faster."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        if jax.default_backend() != "cpu":
+            return ["float32", "mixed_bfloat16"]
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text() if cpuinfo.exists() else ""
+    return ["float32", "mixed_bfloat16"] if any(name in flags for name in FASTER) else ["float32"]
+
+
+def table(found: Sequence[Rates]) -> Table:
+    """The rates as a table."""
+    shown = Table(title=f"{BATCH_SIZE:,} clips of 10 × 128 → 527, share of the matrix product", title_justify="left")
+    shown.add_column("model")
+    shown.add_column("dtype")
+    for heading in ("training, clips/s", "share", "inference, clips/s", "share"):
+        shown.add_column(heading, justify="right")
+    for each in found:
+        rates = [f"{each.training:,.0f}", f"{each.training_share:.2f}", f"{each.inference:,.0f}"]
+        shown.add_row(each.model, each.policy, *rates, f"{each.inference_share:.2f}")
+    return shown
+
+
+def main(asked: Sequence[str]) -> None:
+    """Measures the models asked for, all where none are; BENCH_JSON=FILE gets the figures too."""
+    found = []
+    for name in asked or MODELS.names():
+        for policy in policies():
+            print(f"measuring {name} in {policy} ...", file=sys.stderr, flush=True)
+            found.append(measured(name, policy))
+    console = Console()
+    (console if console.is_terminal else Console(width=120)).print(table(found))
+    if path := os.environ.get("BENCH_JSON"):
+        Path(path).write_text(json.dumps([dataclasses.asdict(each) for each in found], indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
