@@ -19,9 +19,10 @@ def main(argv) -> int:
     config, *clips = assemble.prepare(request)
     changes = assemble.check_resumable(request, config)
     clips = assemble.cached(config, *clips)
-    training_report.begin(request, config, changes)
-    training_report.show(config, *clips, request.run)
-    summary = train(config, assemble.make_model_of(config), *clips, request.run)
+    loss, teacher = assemble.make_label_loss(config, clips[0]), assemble.open_teacher(config, clips[0])
+    training_report.begin(request, config, changes, loss)
+    training_report.show(config, *clips, request.run, teacher)
+    summary = train(config, assemble.make_model_of(config), *clips, request.run, loss=loss, teacher=teacher)
     return training_report.end(request.run, config, summary)
 
 

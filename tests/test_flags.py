@@ -65,6 +65,29 @@ def test_another_models_flag_is_unknown():
         parsed("--model=MoeModel", "--lstm_cells=4")
 
 
+def test_a_loss_brings_its_flags():
+    train = parsed("--label_loss=FocalLoss", "--focal_gamma=1.5", "--class_weights=inverse_frequency").config.train
+    assert train.loss_hyper_parameters == {"focal_gamma": 1.5, "class_weights": "inverse_frequency"}
+    with pytest.raises(UserError, match="--focal_gamma is no flag"):
+        parsed("--focal_gamma=1.5")
+
+
+def test_help_lists_the_flags_of_the_loss(capsys):
+    with pytest.raises(SystemExit):
+        parsed("--label_loss=AsymmetricLoss", "--help")
+    said = capsys.readouterr().out
+    for line in ("AsymmetricLoss's own:", "--asymmetric_clip (default: 0.05)", "--label_smoothing (default: 0.0)"):
+        assert line in said
+    assert "--class_weights\n" in said
+
+
+def test_another_loss_keeps_what_it_has_too():
+    before = TrainConfig(label_loss="FocalLoss", loss_hyper_parameters={"focal_gamma": 1.0, "label_smoothing": 0.1})
+    given = {"label_loss": "CrossEntropyLoss"}
+    after = flags.overlaid(Config(train=before), given, [], ["label_smoothing", "class_weights"]).train
+    assert after.loss_hyper_parameters == {"label_smoothing": 0.1}
+
+
 def test_flag_files_work(tmp_path):
     (tmp_path / "recipe.cfg").write_text("# a recipe\n--model=LstmModel\n--lstm_cells=7\n")
     request = parsed(f"--flagfile={tmp_path}/recipe.cfg", "--batch_size=3")
@@ -85,7 +108,8 @@ def test_num_gpu_is_taken_with_a_warning(capsys):
 def test_every_flag_has_help(group):
     from yt8m_audio.registry import argument_help
 
-    assert argument_help(group).keys() == {name for name, _ in flags.scalar_fields(group)}
+    no_flag = {"loss_hyper_parameters"}  # each of them is one
+    assert argument_help(group).keys() - no_flag == {name for name, _ in flags.scalar_fields(group)}
 
 
 def test_help_shows_every_group(capsys):
@@ -98,8 +122,14 @@ def test_help_shows_every_group(capsys):
 
 
 def test_a_config_survives_json():
-    config = Config(DataConfig(num_classes=3), ModelConfig("MoeModel", {"moe_num_mixtures": 4}), TrainConfig(seed=5))
+    train = TrainConfig(seed=5, loss_hyper_parameters={"label_smoothing": 0.5}, teacher="p.csv")
+    config = Config(DataConfig(num_classes=3), ModelConfig("MoeModel", {"moe_num_mixtures": 4}), train)
     assert Config.from_dict(config.to_dict()) == config
+    assert config.flat()["label_smoothing"] == 0.5
+
+
+def test_a_config_from_before_a_setting_was_there():
+    assert Config.from_dict({"train": {"seed": 5}}).train == TrainConfig(seed=5)
 
 
 def test_changes_name_what_differs():

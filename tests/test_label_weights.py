@@ -89,6 +89,13 @@ def test_training_without_label_weights_counts_every_class():
     assert bias[0] < 0
 
 
+def test_a_teacher_counts_in_training_and_not_in_the_figures():
+    taught = {"teacher": np.array([[1, 0, 0], [1, 0, 0]], "float32"), "teacher_weights": np.ones(2, "float32")}
+    report, bias = train_one_step(batches_of(label_weights=None).map(lambda batch: {**batch, **taught}))
+    np.testing.assert_allclose(bias, (taught["teacher"] - 1 / (1 + np.exp(-LOGITS))).mean(axis=0), rtol=1e-5)
+    assert report.loss == pytest.approx(loss_of(LABELS, LOGITS).mean(), rel=1e-6)
+
+
 def test_evaluation_counts_rated_classes_alone():
     scores = scores_of(batches_of())
     np.testing.assert_allclose(scores.probabilities, RATED_PROBABILITIES, rtol=1e-6)

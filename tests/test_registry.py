@@ -63,6 +63,29 @@ def test_an_unknown_name_answers_with_the_nearest_and_the_known(registry, name, 
     assert str(error.value) == f"--pet={name} is no animal.{hint} Known: Base, Cat."
 
 
+def test_a_class_is_found_by_its_module_too(registry):
+    registry.register(Cat)
+    assert registry.get(f"{__name__}:Cat") is Cat
+    assert f"{__name__}:Cat" in registry
+    assert registry.names_in(__name__) == [f"{__name__}:Cat"]
+    assert registry.names() == ["Cat"]
+
+
+def test_two_classes_of_a_name_do_not_replace_each_other(registry):
+    registry.register(Cat)
+    with pytest.raises(UserError, match=f"zoo:Cat has the name of another animal, {__name__}:Cat: rename one of them."):
+        registry.register(type("Cat", (), {"__module__": "zoo"}))
+    again = type("Cat", (), {"__module__": __name__})
+    registry.register(again)
+    assert registry.get("Cat") is registry.get(f"{__name__}:Cat") is again
+
+
+def test_an_error_names_the_flag_that_asked(registry):
+    registry.register(Cat)
+    with pytest.raises(UserError, match=r"^--other_pet=Dog is no animal\. Known: Cat\.$"):
+        registry.get("Dog", "other_pet")
+
+
 def test_what_keras_saves_is_registered_with_keras(registry):
     class Stripes(keras.layers.Layer):
         """A layer."""

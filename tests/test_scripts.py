@@ -202,6 +202,123 @@ def test_what_audiosets_users_type_works_as_it_stands(data, tmp_path, capsys):
     assert (tmp_path / "checkpoints" / "step-00000002.npz").exists()
 
 
+# Losses and teachers
+
+
+def labels_and_pairs(file):
+    """The clip's label, which `clip_record` chose, and its predictions, of each line of a file."""
+    lines = [line.split(",") for line in file.read_text().splitlines()[1:]]
+    return [(int(video_id[4:]) % NUM_CLASSES, pairs.split()) for video_id, pairs in lines]
+
+
+def test_a_loss_brings_its_flags(data, tmp_path, capsys):
+    focal = ("--label_loss=FocalLoss", "--focal_gamma=1", "--label_smoothing=0.1")
+    assert train(data, tmp_path / "run", *focal, "--num_epochs=4", "--validation_percent=20") == 0
+    assert "  loss         FocalLoss, focal_gamma=1.0, label_smoothing=0.1\n" in capsys.readouterr().out
+    settings = json.loads((tmp_path / "run" / "config.json").read_text())["train"]
+    assert settings["label_loss"] == "FocalLoss"
+    assert settings["loss_hyper_parameters"] == {
+        "focal_gamma": 1.0,
+        "focal_alpha": 0.25,
+        "label_smoothing": 0.1,
+        "class_weights": None,
+    }
+    assert train(data, tmp_path / "run", "--num_epochs=4", "--validation_percent=20", "--focal_gamma=2") == 0
+    said = capsys.readouterr().out
+    assert "--focal_gamma was 1.0, and is 2.0 from now on." in said
+    assert "  loss         FocalLoss, label_smoothing=0.1\n" in said
+
+
+@pytest.mark.parametrize("weights", ["inverse_frequency", "weights.csv"])
+def test_eval_has_the_loss_that_validation_had(weights, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights.csv").write_text("index,weight\n1,0.5\n4,30\n")
+    asked = ("--label_loss=AsymmetricLoss", f"--class_weights={weights}", "--label_smoothing=0.1")
+    assert train(data, "run", *asked, "--num_epochs=2", "--validation_percent=20") == 0
+    (tmp_path / "weights.csv").unlink()  # eval needs the run alone
+    assert run(eval_script, "--train_dir=run", f"--eval_data_pattern={data}/train*.tfrecord", "--held_out") == 0
+    found = json.loads((tmp_path / "run" / "eval" / "metrics.json").read_text())
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    validated = {line["step"]: line["loss"] for line in lines if line["part"] == "validation"}
+    assert found["loss"] == pytest.approx(validated[found["step"]], rel=1e-5)
+
+
+def test_a_run_from_before_there_were_losses_settings_goes_on(data, tmp_path, capsys):
+    assert train(data, tmp_path / "run", "--num_epochs=1") == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    for name in ("loss_hyper_parameters", "teacher", "teacher_weight"):
+        del config["train"][name]
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    assert evaluate(tmp_path / "run", data) == 0
+    capsys.readouterr()
+    assert train(data, tmp_path / "run", "--num_epochs=1") == 0
+    assert "from now on" not in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def taught_wrongly(trained, data, tmp_path_factory):
+    """A teacher of the clips to train on that takes class c for c + 1; of the first ten clips it knows nothing."""
+    folder = tmp_path_factory.mktemp("teacher")
+    pattern = f"--input_data_pattern={data}/train*.tfrecord"
+    arguments = (f"--train_dir={trained}", pattern, f"--output_file={folder}/p.csv", f"--top_k={NUM_CLASSES}")
+    assert run(inference_script, *arguments) == 0
+    header, *lines = (folder / "p.csv").read_text().splitlines()
+    wrong = [f"{line.split(',')[0]},{(int(line.split(',')[0][4:]) + 1) % NUM_CLASSES} 1" for line in lines[10:]]
+    (folder / "wrong.csv").write_text("\n".join([header, *wrong, ""]))
+    return folder
+
+
+def test_a_student_learns_what_its_teacher_says(taught_wrongly, data, tmp_path, capsys):
+    wrong = taught_wrongly / "wrong.csv"
+    student = ("--num_epochs=20", f"--teacher={wrong}", "--teacher_weight=1")
+    assert train(data, tmp_path / "run", *student) == 0
+    said = f"  teacher      {wrong} at weight 1 knows 70 of 80 clips; the other 10 learn from their labels alone\n"
+    assert said in capsys.readouterr().out
+    assert predict(tmp_path / "run", data, tmp_path / "p.csv", "--top_k=1") == 0
+    as_taught = [int(best) == (label + 1) % NUM_CLASSES for label, (best, _) in labels_and_pairs(tmp_path / "p.csv")]
+    assert np.mean(as_taught) > 0.8
+
+
+def test_a_student_of_what_inference_wrote(taught_wrongly, data, tmp_path, capsys):
+    teacher = f"--teacher={taught_wrongly / 'p.csv'}"
+    assert train(data, tmp_path / "run", "--num_epochs=8", teacher) == 0
+    assert "p.csv at weight 0.5 knows 80 of 80 clips\n" in capsys.readouterr().out
+    assert predict(tmp_path / "run", data, tmp_path / "p.csv", "--top_k=1") == 0
+    right = [int(best) == label for label, (best, _) in labels_and_pairs(tmp_path / "p.csv")]
+    assert np.mean(right) > 0.8
+
+
+def test_a_student_that_stopped_ends_as_one_that_did_not(taught_wrongly, data, tmp_path, capsys):
+    teacher = f"--teacher={taught_wrongly / 'p.csv'}"
+    assert train(data, tmp_path / "whole", "--num_epochs=2", teacher) == 0
+    assert train(data, tmp_path / "stopped", "--num_epochs=2", "--max_steps=7", teacher) == 0
+    assert train(data, tmp_path / "stopped", "--num_epochs=2", "--max_steps=10") == 0
+    assert "Resuming at step 7 of 10." in capsys.readouterr().out
+    files = [np.load(tmp_path / name / "checkpoints" / "step-00000010.npz") for name in ("whole", "stopped")]
+    keys = [sorted(key for key in file.files if key != "state.json") for file in files]
+    assert all(np.array_equal(files[0][one], files[1][other]) for one, other in zip(*keys, strict=True))
+    assert train(data, tmp_path / "stopped", "--num_epochs=2", "--teacher=") == 0
+    assert "p.csv, and is  from now on." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "is no file: name the CSV that inference.py wrote"),
+        ("clip0000000,7 1", "line 2: a class that is not in 0 to 4"),
+        ("someone,1 1", "has none of the 80 clips to train on (its first is someone, the clips' first is clip0000000)"),
+    ],
+)
+def test_a_teacher_that_is_none(content, said, data, tmp_path, capsys):
+    if content:
+        (tmp_path / "p.csv").write_text(f"VideoId,LabelConfidencePairs\n{content}\n")
+    assert train(data, tmp_path / "run", f"--teacher={tmp_path / 'p.csv'}") == 2
+    error = error_of(capsys)
+    assert f"--teacher={tmp_path / 'p.csv'}" in error
+    assert said in error
+    assert not (tmp_path / "run").exists()
+
+
 # Resuming
 
 
@@ -291,6 +408,11 @@ def error_of(capsys):
         (["--l2_penalty=nan"], "--model=FrameLevelLogisticModel cannot be made of"),
         (["--seed=4294967296"], "--seed=4294967296 must be at most 4294967295"),
         (["--optimizer=adan"], "Did you mean Adam?"),
+        (["--focal_gamma=1"], "--focal_gamma is no flag"),
+        (["--label_loss=FocalLoss", "--focal_gamma=-1"], "--focal_gamma=-1 must be at least 0"),
+        (["--label_loss=HingeLoss", "--label_smoothing=0.1"], "--label_smoothing=0.1 does not apply"),
+        (["--class_weights=/nowhere.csv"], "--class_weights=/nowhere.csv is not inverse_frequency"),
+        (["--teacher_weight=1.5"], "--teacher_weight=1.5 must be at most 1"),
     ],
 )
 def test_a_mistake_gets_one_line(arguments, said, data, tmp_path, capsys):

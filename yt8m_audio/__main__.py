@@ -7,6 +7,7 @@ from yt8m_audio import flags
 from yt8m_audio.errors import UserError, nearest
 
 COMMANDS = {
+    "models": "list the models; of one, say its flags, layers and cost, and draw how tensors flow through it",
     "sample": "make the built-in sample if it is not there, and print where it lies",
     "inspect": "say what a data set holds, what is broken in it, and the flags to train on it",
     "repack": "write a data set into few large shards, into another family, or into one memory-mapped array",

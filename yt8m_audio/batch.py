@@ -10,6 +10,8 @@ B clips a batch (the last one of a data set is filled up with rows of weight 0),
     example_weights  float32 [B]                               0 for the rows that fill up, else 1
     start_time       float32 [B], seconds                      stays on the host
     end_time         float32 [B], seconds                      stays on the host
+    teacher          float32 [B, C]                            --teacher only, in training: its probabilities
+    teacher_weights  float32 [B]                               with it: its weight, 0 where it does not know the clip
 """
 
 HOST_KEYS = ("video_id", "start_time", "end_time")

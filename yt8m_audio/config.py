@@ -25,12 +25,14 @@ LEAST = {
     "validation_percent": 0,
     "seed": 0,
     "top_k": 1,
+    "teacher_weight": 0,
 }
-MOST = {"validation_percent": 99, "seed": 2**32 - 1}
+MOST = {"validation_percent": 99, "seed": 2**32 - 1, "teacher_weight": 1}
 CHOICES = {
     "pooling": ("mean", "mean_std_max"),
     "cache": ("auto", "memory", "none"),
     "sampling": ("plain", "balanced", "weighted"),
+    "precision": ("float32", "mixed_bfloat16"),
 }
 ABOVE_ZERO = ("base_learning_rate", "learning_rate_decay", "poll_seconds")
 
@@ -139,6 +141,10 @@ class TrainConfig:
         num_epochs: Passes over the training clips.
         max_steps: Most steps to train, whatever num_epochs says.
         label_loss: Loss between logits and labels.
+        loss_hyper_parameters: Its constructor's keyword arguments.
+        teacher: CSV of predictions that inference.py wrote of the training clips; the model learns from them too.
+        teacher_weight: Weight w of the teacher, 0 to 1: the loss is (1 - w) times the label loss plus w times the
+            cross-entropy with the teacher's probabilities.
         optimizer: Optimizer, by the starter's name or Keras'.
         base_learning_rate: Learning rate to begin with. The model's recommendation when not given.
         learning_rate_decay: Factor of the learning rate each learning_rate_decay_examples clips.
@@ -149,6 +155,8 @@ class TrainConfig:
         keep_checkpoints: Newest checkpoints to keep, beside the best.
         best_metric: Validation metric by which the best checkpoint is chosen.
         seed: Seed of initial weights, shuffling, dropout and sampling.
+        precision: What is computed in: float32, or mixed_bfloat16 (products in bfloat16, weights in float32), which
+            is faster where the processor has AVX512_BF16 or AMX, and on TPUs.
         log_device_placement: Whether TensorFlow says on which device each operation runs.
     """
 
@@ -156,6 +164,9 @@ class TrainConfig:
     num_epochs: int = 5
     max_steps: int | None = None
     label_loss: str = "CrossEntropyLoss"
+    loss_hyper_parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
+    teacher: str = ""
+    teacher_weight: float = 0.5
     optimizer: str = "AdamOptimizer"
     base_learning_rate: float | None = None
     learning_rate_decay: float = 0.95
@@ -166,6 +177,7 @@ class TrainConfig:
     keep_checkpoints: int = 3
     best_metric: str = "mAP"
     seed: int = 0
+    precision: str = "float32"
     log_device_placement: bool = False
 
 
@@ -175,7 +187,7 @@ class Config:
 
     data: DataConfig = DataConfig()
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
-    train: TrainConfig = TrainConfig()
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
 
     def to_dict(self) -> dict:
         """Returns nested dicts, as config.json holds them."""
@@ -188,9 +200,10 @@ class Config:
         return cls(**{name: _rebuild(part, settings.get(name, {})) for name, part in parts.items()})
 
     def flat(self) -> dict[str, Any]:
-        """Returns all settings by flag name, the model's hyper-parameters among them."""
+        """Returns all settings by flag name, the hyper-parameters of the model and of the loss among them."""
         data, model, train = (dataclasses.asdict(part) for part in (self.data, self.model, self.train))
-        return {**data, "model": model["model"], **model["hyper_parameters"], **train}
+        loss = train.pop("loss_hyper_parameters")
+        return {**data, "model": model["model"], **model["hyper_parameters"], **train, **loss}
 
 
 def check_ranges(settings: dict[str, Any]) -> None:

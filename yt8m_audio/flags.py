@@ -4,8 +4,8 @@
     run(main)                             # a UserError ends with one line and exit status 2
 
 A dataclass's fields become flags of the same name with their docstring lines as help, and so do the keyword
-arguments of a model's constructor. Fields with `metadata=POSITIONAL` are taken, in order, from the arguments that are
-no flags; one without a default must be given.
+arguments of the constructors of the model and of the loss. Fields with `metadata=POSITIONAL` are taken, in order, from
+the arguments that are no flags; one without a default must be given.
 """
 
 import dataclasses
@@ -133,18 +133,19 @@ class TrainRequest:
 
 
 def parse_train(argv: Sequence[str]) -> TrainRequest:
-    """Parses train.py's command line: known flags first, then with the flags of the model that they name."""
+    """Parses train.py's command line: known flags first, then with those of the model and the loss that they name."""
     parser = Parser(argv, "Trains a model on feature records.", [TrainFlags, DataConfig, ModelConfig, TrainConfig])
     name = parser.value("model")
-    run = RunDirectory(parser.value("train_dir") or f"runs/{name}")
+    run = RunDirectory(parser.value("train_dir") or f"runs/{name.rpartition(':')[2]}")
     resumed = run.load_config() if run.exists() and not parser.value("start_new_model") else None
     if resumed and "model" not in parser.given():
         name = resumed.model.model
     if resumed and name != resumed.model.model:
         raise another_model(run, "model", resumed.model.model, name)
     parser.define_model(name, resumed.model.hyper_parameters if resumed else {})
+    parser.define_loss(parser.given().get("label_loss") or (resumed or Config()).train.label_loss)
     given = parser.finish()
-    config = overlaid(resumed or Config(model=ModelConfig(name)), given, parser.model_flags)
+    config = overlaid(resumed or Config(model=ModelConfig(name)), given, parser.model_flags, parser.loss_flags)
     return TrainRequest(config, frozenset(given), run, resumed, parser.value("start_new_model"))
 
 
@@ -174,8 +175,10 @@ def another_model(run: RunDirectory, name: str, old: Any, new: Any) -> UserError
     )
 
 
-def overlaid(config: Config, given: dict[str, Any], model_flags: Sequence[str]) -> Config:
-    """Returns the config with the flags given put over it."""
+def overlaid(
+    config: Config, given: dict[str, Any], model_flags: Sequence[str], loss_flags: Sequence[str] = ()
+) -> Config:
+    """Returns the config with the flags given put over it; of the loss before, what the loss now has too is kept."""
 
     def part(settings):
         names = {field.name for field in dataclasses.fields(settings)}
@@ -185,11 +188,14 @@ def overlaid(config: Config, given: dict[str, Any], model_flags: Sequence[str]) 
     model = part(config.model)
     kept = config.model.hyper_parameters if model.model == config.model.model else {}
     model = dataclasses.replace(model, hyper_parameters={**kept, **theirs})
-    return Config(part(config.data), model, part(config.train))
+    train = part(config.train)
+    losses = {**train.loss_hyper_parameters, **given}
+    kept = {name: losses[name] for name in loss_flags if name in losses}
+    return Config(part(config.data), model, dataclasses.replace(train, loss_hyper_parameters=kept))
 
 
 class Parser:
-    """A command line, parsed in two rounds because the model that it names brings flags of its own.
+    """A command line, parsed in rounds because the model and the loss that it names bring flags of their own.
 
     Args:
         argv: with the program's name first.
@@ -204,6 +210,7 @@ class Parser:
         self.values.set_gnu_getopt(True)
         self.groups: dict[str, list[str]] = {}
         self.model_flags: list[str] = []
+        self.loss_flags: list[str] = []
         self.ignored: dict[str, str] = {}
         self.positional = [each for group in groups for each in dataclasses.fields(group) if is_positional(each)]
         self.argument_help: dict[str, str] = {}
@@ -219,6 +226,10 @@ class Parser:
         """Returns a flag's value."""
         return self.values[name].value
 
+    def first_argument(self) -> str:
+        """Returns the first argument that is no flag, or "": known before all flags are, which may depend on it."""
+        return next((each for each in self.rest if not each.startswith("-")), "")
+
     def given(self) -> dict[str, Any]:
         """Returns the flags that the command line gives, name -> value."""
         return {
@@ -227,17 +238,29 @@ class Parser:
 
     def define_model(self, name: str, resumed: dict[str, Any]) -> None:
         """Defines the flags of a model, and of the model on top of it, which a resumed run may name too."""
-        import models  # noqa: F401  registers the models
         from models.base import classifier_hyper_parameters
-        from yt8m_audio.registry import MODELS, hyper_parameters
+        from yt8m_audio.commands.outside_models import find_model
+        from yt8m_audio.registry import hyper_parameters
 
-        self._define_hyper_parameters(name, hyper_parameters(MODELS.get(name)))
+        self._define_hyper_parameters(name, hyper_parameters(find_model(name)))
         if "video_level_classifier_model" in self.model_flags:
             self._parse(known_only=True)
             given = self.values["video_level_classifier_model"].present
             classifier = "" if given else resumed.get("video_level_classifier_model")
             classifier = classifier or self.value("video_level_classifier_model")
-            self._define_hyper_parameters(classifier, classifier_hyper_parameters(MODELS.get(classifier)))
+            classifier_class = find_model(classifier, "video_level_classifier_model")
+            self._define_hyper_parameters(classifier, classifier_hyper_parameters(classifier_class))
+
+    def define_loss(self, name: str) -> None:
+        """Defines the flags of a loss."""
+        import yt8m_audio.training  # noqa: F401  registers the losses
+        from yt8m_audio.registry import LOSSES, hyper_parameters
+
+        for each in hyper_parameters(LOSSES.get(name)).values():
+            if each.name in self.values:
+                raise ValueError(f"{name}: the hyper-parameter {each.name} has the name of another flag.")
+            self._define(f"{name}'s own", each.name, each.type, each.default, {each.name: each.help})
+            self.loss_flags.append(each.name)
 
     def finish(self) -> dict[str, Any]:
         """Parses everything, and returns what was given.
@@ -330,7 +353,7 @@ class Parser:
         argv = [each for each in self.argv if each not in HELP]
         try:
             self.values.unparse_flags()
-            rest = self.values(argv, known_only=known_only)
+            self.rest = self.values(argv, known_only=known_only)[1:]
         except absl_flags.UnrecognizedFlagError as error:
             name = error.flagname
             if self.positional and any(os.path.exists(each) for each in argv[1:] if each.startswith("-")):
@@ -340,7 +363,7 @@ class Parser:
         except absl_flags.Error as error:
             raise UserError(str(error).replace("\n", " ")) from None
         if not known_only:
-            self._take_arguments(rest[1:])
+            self._take_arguments(self.rest)
 
 
 def _renamed(argument: str) -> str:

@@ -1,23 +1,29 @@
 """Makes readers, clips and models of configs: the one place where the zoos meet the framework."""
 
 import dataclasses
-import functools
 from collections.abc import Callable
+from pathlib import Path
 
+import keras
 import numpy as np
 
 import readers
 from models.base import classifier_hyper_parameters
 from readers.memory import free_bytes
+from yt8m_audio.commands.outside_models import find_model
 from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig, changes, check_ranges
 from yt8m_audio.errors import UserError
 from yt8m_audio.flags import TrainRequest, another_model
 from yt8m_audio.labels import read_label_map
-from yt8m_audio.registry import LOSSES, MODELS, hyper_parameters
+from yt8m_audio.registry import LOSSES, hyper_parameters
+from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.sample import sample_patterns
 from yt8m_audio.training.checkpoints import Checkpoints
+from yt8m_audio.training.class_weights import INVERSE_FREQUENCY, class_weights, kept_weights, read_weights
 from yt8m_audio.training.loop import build
+from yt8m_audio.training.losses import LabelLoss, make_loss
 from yt8m_audio.training.optimizers import make_optimizer
+from yt8m_audio.training.teacher import Teacher, read_teacher
 
 SAMPLE_BATCH_SIZE = 32  # the starter's 1024 would leave the sample two steps an epoch
 BEST_METRICS = ("hit@1", "perr", "gap@20", "map@20", "mAP", "auc", "d_prime", "d_prime_class_mean")
@@ -65,7 +71,7 @@ def prepare(request: TrainRequest) -> tuple[Config, readers.Clips, readers.Clips
         UserError: if the model, the flags and the records do not fit together.
     """
     config = request.config
-    model, train = MODELS.get(config.model.model), config.train
+    model, train = find_model(config.model.model), complete_loss(config.train)
     config = dataclasses.replace(config, model=complete_model(config.model))
     check_ranges(config.flat())
     check_names(train)
@@ -86,6 +92,7 @@ def prepare(request: TrainRequest) -> tuple[Config, readers.Clips, readers.Clips
         train = dataclasses.replace(train, base_learning_rate=model.recommended_learning_rate)
     config = Config(clips.data, config.model, train)
     check_model(config)
+    check_learning(config)
     train_clips, validation_clips = split(clips)
     data = dataclasses.replace(config.data, cache=fitting_cache(train_clips, validation_clips))
     return dataclasses.replace(config, data=data), train_clips, validation_clips
@@ -155,11 +162,12 @@ def complete_model(config: ModelConfig) -> ModelConfig:
     Raises:
         UserError: if a whole number is not at least 1.
     """
-    model = MODELS.get(config.model)
+    model = find_model(config.model)
     known = hyper_parameters(model)
     classifier = config.hyper_parameters.get("video_level_classifier_model")
     if "video_level_classifier_model" in known:
-        classifier = MODELS.get(classifier or known["video_level_classifier_model"].default)
+        classifier = classifier or known["video_level_classifier_model"].default
+        classifier = find_model(classifier, "video_level_classifier_model")
         known = {**classifier_hyper_parameters(classifier), **known}
     defaults = {name: each.default for name, each in known.items()}
     settings = {**defaults, "input_normalization": model.recommended_input_normalization, **config.hyper_parameters}
@@ -167,6 +175,69 @@ def complete_model(config: ModelConfig) -> ModelConfig:
         if type(value) is int and value < 1:
             raise UserError(f"--{name}={value} must be at least 1.")
     return ModelConfig(config.model, settings)
+
+
+def complete_loss(train: TrainConfig) -> TrainConfig:
+    """Fills in the hyper-parameters of the loss that were not given."""
+    known = hyper_parameters(LOSSES.get(train.label_loss))
+    settings = {name: train.loss_hyper_parameters.get(name, each.default) for name, each in known.items()}
+    return dataclasses.replace(train, loss_hyper_parameters=settings)
+
+
+def check_learning(config: Config) -> None:
+    """Looks at the files that the loss and the teacher need, before all clips are read.
+
+    Raises:
+        UserError: if one is not there or does not fit.
+    """
+    train = config.train
+    weights = train.loss_hyper_parameters["class_weights"]
+    if weights and weights != INVERSE_FREQUENCY:
+        read_weights(weights, config.data.num_classes)
+    if train.teacher and config.data.segment_labels:
+        raise UserError(
+            f"--teacher={train.teacher}: segments cannot be taught, as a file of predictions is of whole clips: leave "
+            "--teacher or --segment_labels out."
+        )
+    if train.teacher and not Path(train.teacher).is_file():
+        raise UserError(f"--teacher={train.teacher} is no file: name the CSV that inference.py wrote.")
+
+
+def make_label_loss(config: Config, train_clips: readers.Clips) -> LabelLoss:
+    """Makes the label loss of a complete config; class weights are counted on the clips to train on."""
+    weights = config.train.loss_hyper_parameters["class_weights"]
+    return make_loss(config.train, class_weights(weights, config.data.num_classes, train_clips.labels))
+
+
+def label_loss_of(run: RunDirectory, config: Config) -> LabelLoss:
+    """Makes the label loss that a run was trained with.
+
+    Raises:
+        UserError: if the run's class weights are not there.
+    """
+    weighted = config.train.loss_hyper_parameters.get("class_weights")
+    return make_loss(config.train, kept_weights(run, config.data.num_classes) if weighted else None)
+
+
+def open_teacher(config: Config, train_clips: readers.Clips) -> Teacher | None:
+    """Reads what the teacher of a config says of the clips to train on; None where there is none.
+
+    Raises:
+        UserError: if it cannot be read, or knows none of them.
+    """
+    path = config.train.teacher
+    if not path:
+        return None
+    whole, video_ids = read_teacher(path, config.data.num_classes), train_clips.store.video_ids()
+    video_ids = video_ids if train_clips.selection is None else video_ids[train_clips.selection]
+    teacher = whole.only(video_ids)
+    if not len(teacher):
+        theirs, ours = (each[0].decode(errors="replace") for each in (whole.video_ids, video_ids))
+        raise UserError(
+            f"--teacher={path} has none of the {len(video_ids):,} clips to train on (its first is {theirs}, the clips' "
+            f"first is {ours}): predict them, with inference.py --input_data_pattern='{train_pattern(config.data)}'."
+        )
+    return teacher
 
 
 def check_model(config: Config) -> None:
@@ -188,8 +259,8 @@ def check_model(config: Config) -> None:
 
 
 def check_names(train: TrainConfig) -> None:
-    """Raises a UserError about a loss, an optimizer or a metric that there is not."""
-    LOSSES.get(train.label_loss)
+    """Raises a UserError about a loss, an optimizer or a metric that there is not, or that cannot be made so."""
+    make_loss(train)
     make_optimizer(dataclasses.replace(train, base_learning_rate=train.base_learning_rate or 1.0))
     if train.best_metric not in BEST_METRICS:
         raise UserError(
@@ -218,7 +289,7 @@ def check_resumable(request: TrainRequest, config: Config) -> dict:
     saved, run = request.resumed, request.run
     if saved is None:
         return {}
-    differing = changes(saved, config)
+    differing = changes(dataclasses.replace(saved, train=complete_loss(saved.train)), config)
     for name, (old, new) in differing.items():
         if name in (*MODEL_SETTINGS, *saved.model.hyper_parameters, *config.model.hyper_parameters):
             raise another_model(run, name, old, new)
@@ -231,14 +302,23 @@ def check_resumable(request: TrainRequest, config: Config) -> dict:
 
 
 def make_model_of(config: Config) -> Callable:
-    """Returns a function that makes the model of a complete config, with weights not trained yet."""
-    model = MODELS.get(config.model.model)
-    return functools.partial(
-        model,
-        num_classes=config.data.num_classes,
-        feature_sizes=config.data.model_sizes,
-        **config.model.hyper_parameters,
-    )
+    """Returns a function that makes the model of a complete config, with weights not trained yet.
+
+    It computes in the config's precision, as all that Keras makes after it does.
+    """
+    model = find_model(config.model.model)
+    if "video_level_classifier_model" in config.model.hyper_parameters:
+        find_model(config.model.hyper_parameters["video_level_classifier_model"], "video_level_classifier_model")
+
+    def make():
+        keras.config.set_dtype_policy(config.train.precision)
+        return model(
+            num_classes=config.data.num_classes,
+            feature_sizes=config.data.model_sizes,
+            **config.model.hyper_parameters,
+        )
+
+    return make
 
 
 def open_like(data: DataConfig, pattern: str, flag: str) -> readers.Clips:

@@ -12,7 +12,6 @@ from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation import evaluate
 from yt8m_audio.evaluation.scoring import score, scoring_function
 from yt8m_audio.flags import EvalFlags
-from yt8m_audio.registry import LOSSES
 from yt8m_audio.run_directory import RunDirectory, write_json
 from yt8m_audio.training.checkpoints import Checkpoints
 from yt8m_audio.training.loop import build
@@ -59,7 +58,7 @@ class Evaluator:
         self.batches = self.clips.in_order(asked.batch_size)
         self.model = assemble.make_model_of(self.config)()
         build(self.model, self.batches.element_spec)
-        self.score_batch = scoring_function(self.model, LOSSES.get(self.config.train.label_loss)())
+        self.score_batch = scoring_function(self.model, assemble.label_loss_of(self.run, self.config))
         self.log = MetricsLog(self.run.logs("eval"), self.run.metrics_file, "eval")
         self.line = ProgressLine()
 

@@ -1,11 +1,15 @@
 """What train.py says before and after, and what it does with the run directory before it begins."""
 
-from yt8m_audio.config import Config
+from yt8m_audio.config import Config, TrainConfig
 from yt8m_audio.flags import TrainRequest
 from yt8m_audio.labels import label_map_for
+from yt8m_audio.registry import LOSSES, hyper_parameters
 from yt8m_audio.run_directory import RunDirectory
+from yt8m_audio.training.class_weights import keep_weights
 from yt8m_audio.training.loop import Summary, steps_to_train
+from yt8m_audio.training.losses import LabelLoss
 from yt8m_audio.training.progress import duration
+from yt8m_audio.training.teacher import Teacher
 
 SAMPLED = {
     "plain": "",
@@ -14,7 +18,7 @@ SAMPLED = {
 }
 
 
-def begin(request: TrainRequest, config: Config, changes: dict) -> None:
+def begin(request: TrainRequest, config: Config, changes: dict, loss: LabelLoss) -> None:
     """Prepares the run directory, and prints which settings have changed: name -> (old, new)."""
     labels = label_map_for(config.data.label_map, config.data.num_classes)
     for name, (old, new) in changes.items():
@@ -23,9 +27,10 @@ def begin(request: TrainRequest, config: Config, changes: dict) -> None:
         print(f"The run that was in {request.run.path} is now in {aside}.")
     request.run.create()
     request.run.save_config(config, labels)
+    keep_weights(request.run, loss.class_weights)
 
 
-def show(config: Config, train_clips, validation_clips, run: RunDirectory) -> None:
+def show(config: Config, train_clips, validation_clips, run: RunDirectory, teacher: Teacher | None) -> None:
     """Prints what is about to happen."""
     data, train = config.data, config.train
     what = data.train_data_pattern or "the built-in sample (no --train_data_pattern was given)"
@@ -40,7 +45,23 @@ def show(config: Config, train_clips, validation_clips, run: RunDirectory) -> No
     )
     settings = ", ".join(f"{name}={value}" for name, value in config.model.hyper_parameters.items())
     print(f"  model        {settings}")
+    print(f"  loss         {loss_settings(train)}")
+    if teacher is not None:
+        print(f"  teacher      {taught(train, len(teacher), len(train_clips))}")
     print(f"  goes to      {run.path}", flush=True)
+
+
+def loss_settings(train: TrainConfig) -> str:
+    """The label loss, with the settings that are not its defaults."""
+    known = hyper_parameters(LOSSES.get(train.label_loss))
+    settings = train.loss_hyper_parameters.items()
+    return ", ".join([train.label_loss, *(f"{key}={value}" for key, value in settings if value != known[key].default)])
+
+
+def taught(train: TrainConfig, known: int, clips: int) -> str:
+    """The teacher, its weight, and how many of the clips it knows."""
+    alone = f"; the other {clips - known:,} learn from their labels alone" if known < clips else ""
+    return f"{train.teacher} at weight {train.teacher_weight:g} knows {known:,} of {clips:,} clips{alone}"
 
 
 def source(config: Config, train_clips) -> str:

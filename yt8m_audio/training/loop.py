@@ -20,13 +20,14 @@ from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation import evaluate
 from yt8m_audio.evaluation.metrics import global_average_precision, precision_at_equal_recall_rate
 from yt8m_audio.evaluation.scoring import score, scoring_function
-from yt8m_audio.registry import LOSSES
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.training.checkpoints import Checkpoints
 from yt8m_audio.training.interruption import interruption
+from yt8m_audio.training.losses import LabelLoss, make_loss
 from yt8m_audio.training.optimizers import make_optimizer
 from yt8m_audio.training.progress import LOG_SECONDS, MetricsLog, ProgressLine, Throughput, duration
 from yt8m_audio.training.step import StepReport, TrainCall
+from yt8m_audio.training.teacher import Teacher
 
 SECONDS_PER_CALL = 0.5  # long enough to spend no time between calls, short enough to stop at once
 
@@ -65,6 +66,8 @@ def train(
     validation_clips,
     run: RunDirectory,
     line: ProgressLine | None = None,
+    loss: LabelLoss | None = None,
+    teacher: Teacher | None = None,
 ) -> Summary:
     """Trains a model, from the newest checkpoint of the run if there is one.
 
@@ -75,13 +78,15 @@ def train(
         validation_clips: clips to validate on after each epoch, or None.
         run: where checkpoints and logs go.
         line: where to say how it goes.
+        loss: the label loss, where class weights were computed for it; else that of the config is made.
+        teacher: what the model learns from beside the labels, or None.
 
     Raises:
         UserError: if a loss is not finite, a record cannot be read, or a checkpoint cannot be written.
     """
     begun = time.monotonic()
     with interruption() as interrupted:
-        session = Session(config, make_model, train_clips, validation_clips, run, line or ProgressLine())
+        session = Session(config, make_model, train_clips, validation_clips, run, line or ProgressLine(), loss, teacher)
         session.resume()
         first_step = session.step
         session.run_until_done(interrupted)
@@ -93,15 +98,23 @@ class Session:
     """One process's part of a run: model, optimizer, data and where they stand."""
 
     def __init__(
-        self, config: Config, make_model, train_clips, validation_clips, run: RunDirectory, line: ProgressLine
+        self,
+        config: Config,
+        make_model,
+        train_clips,
+        validation_clips,
+        run: RunDirectory,
+        line: ProgressLine,
+        loss: LabelLoss | None = None,
+        teacher: Teacher | None = None,
     ):
-        self.config, self.run, self.line = config, run, line
+        self.config, self.run, self.line, self.teacher = config, run, line, teacher
         self.train_clips, self.validation_clips = train_clips, validation_clips
         self.total_steps = steps_to_train(config, len(train_clips))
         self.step, self.best = 0, None
         self.strategy = tf.distribute.get_strategy()
         self.checkpoints = Checkpoints(run.checkpoints, config.train.keep_checkpoints)
-        loss = LOSSES.get(config.train.label_loss)()
+        loss = loss or make_loss(config.train)
         keras.utils.set_random_seed(config.train.seed)
         with self.strategy.scope():
             self.model, self.optimizer = make_model(), make_optimizer(config.train)
@@ -151,7 +164,10 @@ class Session:
     def batches_from(self, step: int):
         """An iterator of the batches from that step on, without what stays on the host."""
         train = self.config.train
-        dataset = self.train_clips.shuffled(train.batch_size, train.num_epochs, train.seed, step, host_keys=False)
+        taught = self.teacher is not None
+        dataset = self.train_clips.shuffled(train.batch_size, train.num_epochs, train.seed, step, host_keys=taught)
+        if taught:
+            dataset = self.teacher.join(dataset, train.teacher_weight)
         return iter(self.strategy.experimental_distribute_dataset(dataset))
 
     def epochs_done(self, step: int) -> int:

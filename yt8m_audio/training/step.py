@@ -16,6 +16,7 @@ import tensorflow as tf
 from yt8m_audio.batch import model_inputs, only_rated
 from yt8m_audio.config import TrainConfig
 from yt8m_audio.replicas import sum_over_replicas
+from yt8m_audio.training.losses import distilled
 
 NEVER = np.iinfo(np.int64).max
 DRAWS_PER_STEP = 1024  # more than any model draws in a step: each step's random numbers begin at a place of their own
@@ -26,7 +27,7 @@ class StepReport:
     """What some training steps gave.
 
     Attributes:
-        loss: mean label loss a clip, regularisation not counted.
+        loss: mean label loss a clip, neither regularisation nor a teacher counted.
         hit_at_one: share of clips whose highest class is true; for segments, the highest rated class.
         probabilities: the last batch's, float32 [≤ B, C]; 0 for classes that were not rated.
         labels: the last batch's, uint8 [≤ B, C].
@@ -89,14 +90,15 @@ class TrainCall:
         global_clips = tf.maximum(sum_over_replicas(tf.reduce_sum(weights)), 1.0)
         with tf.GradientTape() as tape:
             logits = self.model(model_inputs(batch), training=True)  # [B, C]
-            losses = self.loss(batch["labels"], logits, batch.get("label_weights")) * weights  # [B]
+            label_losses = self.loss(batch["labels"], logits, batch.get("label_weights"))  # [B]
+            losses = distilled(label_losses, logits, batch) * weights  # [B]
             total = tf.reduce_sum(losses) / global_clips + self._penalty() / self.strategy.num_replicas_in_sync
         variables = self.model.trainable_variables
         gradients = tape.gradient(total, [each.value for each in variables])
         gradients = [sum_over_replicas(gradient) for gradient in gradients]
         self._note_what_is_not_finite(losses, gradients)
         self._update(gradients, variables)
-        self._add_up(logits, batch, losses)
+        self._add_up(logits, batch, label_losses * weights)
 
     def _penalty(self):
         """Regularisation times its factor, and auxiliary losses as they are."""
