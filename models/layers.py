@@ -3,14 +3,18 @@
 B clips, T frames, D features, C classes. Masks are boolean, true where a frame (or clip) is real.
 """
 
+import math
+
 import keras
 from keras import ops
 
 from models.batch_normalization import MaskedBatchNormalization
+from yt8m_audio.errors import UserError
 from yt8m_audio.registry import KERAS_PACKAGE
 
 L2_PENALTY = 1e-8  # the starter's, on the weights of its classifiers
 NOTHING = -1e9  # a logarithm of zero that stays finite
+LEAST_ATTENTION = 1e-7  # of a frame to a class, by a sigmoid
 
 
 def dequantize(features, dtype="float32"):
@@ -99,11 +103,34 @@ def log_softmax_over_frames(scores, mask):
     return ops.log_softmax(ops.where(real, ops.cast(scores, "float32"), NOTHING), axis=1)
 
 
+def check_dropout(dropout):
+    """Raises a UserError unless a hyper-parameter `dropout` is in [0, 1)."""
+    if not 0 <= dropout < 1:
+        raise UserError(f"--dropout={dropout:g} must be in [0, 1).")
+
+
+def log_add(first, second):
+    """log(exp(first) + exp(second)), in the one pass of TensorFlow that is dear: for two that are not far apart."""
+    return first + ops.softplus(second - first)
+
+
 def multiply_probabilities(first, second):
-    """The logits of p · q, float32, of the logits of p and q: same shapes."""
+    """The logits of p · q, float32, of the logits of p and q: same shapes.
+
+    They are -log(exp(-first) + exp(-second) + exp(-first - second)), from 1 / (p · q) - 1.
+    """
     first, second = ops.cast(first, "float32"), ops.cast(second, "float32")
-    yes = ops.log_sigmoid(first) + ops.log_sigmoid(second)
-    return yes - ops.logaddexp(ops.log_sigmoid(-first), ops.log_sigmoid(first) + ops.log_sigmoid(-second))
+    return second - ops.softplus(ops.softplus(second) - first)
+
+
+def log_normalize(scores, mask):
+    """Logarithms, float32, of weights over frames that a sigmoid makes: w = σ(s) / Σ_t σ(s), of scores s [B, T, K].
+
+    σ(s) is clipped to [1e-7, 1 - 1e-7] (Kong et al. 2018, arXiv:1711.00927). The weights are 0 where mask [B, T] is
+    false; a clip without frames gives all weight to its first one.
+    """
+    log_sigmoid = ops.log_sigmoid(ops.cast(scores, "float32"))
+    return log_softmax_over_frames(ops.clip(log_sigmoid, math.log(LEAST_ATTENTION), math.log1p(-LEAST_ATTENTION)), mask)
 
 
 def mix_logits(logits, log_weights, axis=1):
@@ -135,6 +162,7 @@ class ContextGating(keras.layers.Layer):
     def __init__(self, reduction=1, **kwargs):
         super().__init__(**kwargs)
         self.reduction = reduction
+        self.supports_masking = True
 
     def build(self, input_shape, **_):
         size = input_shape[-1]
@@ -161,6 +189,19 @@ class ContextGating(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package=KERAS_PACKAGE)
+class ProbabilityGating(ContextGating):
+    """Context gating of probabilities, p · σ(BN(W p)), from logits to logits (section 3.3 of the same paper)."""
+
+    def __init__(self, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+
+    def call(self, logits, mask, training=False):
+        """Gives logits, float32 [B, C], of logits [B, C], of which those are real where mask [B] is true."""
+        gates = self.gate_logits(ops.sigmoid(logits), mask, training)
+        return multiply_probabilities(logits, gates)
+
+
+@keras.saving.register_keras_serializable(package=KERAS_PACKAGE)
 class AttentionPooling(keras.layers.Layer):
     """Averages of frames with weights that are learnt (Bahdanau et al. 2015, arXiv:1409.0473, without a query).
 
@@ -172,6 +213,7 @@ class AttentionPooling(keras.layers.Layer):
     def __init__(self, heads=1, units=0, **kwargs):
         super().__init__(**kwargs)
         self.heads, self.units = heads, units
+        self.supports_masking = True
         self.hidden = keras.layers.Dense(units, activation="tanh", name="hidden") if units else None
         self.scores = keras.layers.Dense(heads, use_bias=False, name="scores")  # a bias would fall out of the softmax
 
@@ -199,6 +241,7 @@ class HiddenLayers(keras.layers.Layer):
     def __init__(self, units, layers, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
         self.units, self.layers, self.dropout = units, layers, dropout
+        self.supports_masking = True
         self.dense = [keras.layers.Dense(units, use_bias=False, name=f"dense_{number}") for number in range(layers)]
         self.norms = [MaskedBatchNormalization(name=f"norm_{number}") for number in range(layers)]
         self.drops = [keras.layers.Dropout(dropout, name=f"dropout_{number}") for number in range(layers)]
@@ -213,3 +256,27 @@ class HiddenLayers(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "units": self.units, "layers": self.layers, "dropout": self.dropout}
+
+
+@keras.saving.register_keras_serializable(package=KERAS_PACKAGE)
+class SigmoidAttention(keras.layers.Layer):
+    """What each frame says of each unit, and how much it counts there (Kong et al. 2018, arXiv:1711.00927).
+
+    Args:
+        units: units K.
+        use_bias: whether what frames say has a bias.
+    """
+
+    def __init__(self, units, use_bias=True, **kwargs):
+        super().__init__(**kwargs)
+        self.units, self.use_bias = units, use_bias
+        self.supports_masking = True
+        self.values = keras.layers.Dense(units, use_bias=use_bias, name="values")
+        self.attention = keras.layers.Dense(units, name="attention")
+
+    def call(self, frames, mask):
+        """Gives values and log weights, each [B, T, K], of frames [B, T, D], of which those in mask [B, T] count."""
+        return self.values(frames), log_normalize(self.attention(frames), mask)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "use_bias": self.use_bias}

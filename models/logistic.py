@@ -11,6 +11,11 @@ from yt8m_audio.registry import register_model
 class LogisticModel(VideoLevelModel):
     """One linear layer on one vector a clip.
 
+    Paper: Abu-El-Haija et al. 2016, arXiv:1609.08675.
+
+    Cost of a clip: 68 K parameters, 130 KFLOP for 10 × 128 → 527; 4.5 M parameters, 8.9 MFLOP for 300 × 1152 →
+    3862.
+
     Args:
         l2_penalty: L2 penalty of the weights.
     """

@@ -4,15 +4,18 @@ The last output of the top layer, where each clip's own frames end, goes to a vi
 """
 
 import keras
-from keras import ops
 
-from models.base import ClassifierOnTop
+from models.recurrent import RecurrentModel, recurrent_layers
 from yt8m_audio.registry import register_model
 
 
 @register_model
-class LstmModel(ClassifierOnTop):
+class LstmModel(RecurrentModel):
     """Layers of LSTM cells, the last output classified.
+
+    Paper: Ng et al. 2015, arXiv:1503.08909; the starter code's model, its forget bias of 1 included.
+
+    Cost of a clip: 16 M parameters, 270 MFLOP for 10 × 128 → 527; 37 M parameters, 10 GFLOP for 300 × 1152 → 3862.
 
     Args:
         lstm_cells: cells a layer.
@@ -20,17 +23,4 @@ class LstmModel(ClassifierOnTop):
     """
 
     def __init__(self, *, lstm_cells=1024, lstm_layers=2, **kwargs):
-        super().__init__(**kwargs)
-        self.layers_of_cells = [  # unit_forget_bias, Keras' default, is the starter's forget_bias=1
-            keras.layers.LSTM(lstm_cells, return_sequences=number < lstm_layers - 1, name=f"lstm_{number}")
-            for number in range(lstm_layers)
-        ]
-
-    def summarize(self, frames, mask, training):
-        real = ops.any(mask, axis=1)[:, None]  # [B, 1]
-        # cuDNN takes no clip without frames: such a one is given its first frame, which is 0, and no output.
-        mask = ops.logical_or(mask, ops.arange(mask.shape[1])[None, :] == 0)
-        hidden = frames
-        for layer in self.layers_of_cells:
-            hidden = layer(hidden, mask=mask, training=training)  # [B, T, H], the last one [B, H]
-        return ops.where(real, hidden, ops.zeros_like(hidden))
+        super().__init__(recurrent_layers(keras.layers.LSTM, lstm_cells, lstm_layers), **kwargs)

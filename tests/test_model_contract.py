@@ -1,6 +1,7 @@
 """What every registered model must do; a new one is tested by being registered."""
 
 import inspect
+import json
 
 import keras
 import numpy as np
@@ -9,9 +10,14 @@ import tensorflow as tf
 
 import models  # noqa: F401  registers the models
 from models.base import INPUT_NORMALIZATIONS
-from models.layers import dequantize
+from models.layers import dequantize, frame_mask, masked_mean
 from tests.small_models import SMALL
+from yt8m_audio.commands.assemble import complete_model, make_model_of
+from yt8m_audio.config import Config, DataConfig, ModelConfig
 from yt8m_audio.errors import UserError
+from yt8m_audio.evaluation.metrics import average_precision_per_class
+from yt8m_audio.evaluation.scoring import score, scoring_function
+from yt8m_audio.prediction.top_k import predictor
 from yt8m_audio.registry import LOSSES, MODELS, hyper_parameters
 from yt8m_audio.training.checkpoints import Checkpoints
 
@@ -189,19 +195,98 @@ def test_every_weight_has_a_gradient(name):
     assert without == []
 
 
+@every_frame_level_model
+def test_the_order_of_frames(name):
+    model, inputs, whole = made_and_moved(name), clips(name), FRAMES == 5
+    reversed_frames = {**inputs, "features": inputs["features"][:, ::-1]}
+    difference = np.abs(model(reversed_frames) - model(inputs))[whole].max()
+    assert bool(difference > 1e-4) is MODELS.get(name).frame_order_matters, difference
+
+
 @every_model
-def test_the_loss_falls(name):
+def test_eval_and_inference_say_the_same(name):
+    model, inputs = made_and_moved(name), clips(name)
+    dataset = tf.data.Dataset.from_tensors(
+        {
+            **inputs,
+            "video_id": tf.constant(list("abcdef")),
+            "labels": tf.zeros([6, CLASSES], tf.uint8),
+            "example_weights": tf.ones(6),
+        }
+    )
+    scores = score(scoring_function(model, LOSSES.get("CrossEntropyLoss")()), dataset, 6, CLASSES)
+    predicted = np.full((6, CLASSES), np.nan)
+    predictor(model, top_k=CLASSES)(
+        dataset, lambda _, classes, found: np.put_along_axis(predicted, classes, found, axis=1)
+    )
+    np.testing.assert_allclose(predicted, scores.probabilities, rtol=1e-5)
+
+
+@every_model
+def test_rebuilt_from_config_json(name, tmp_path):
+    given = complete_model(ModelConfig(name, SMALL.get(name, {})))
+    config = Config(DataConfig(feature_sizes="4,2", num_classes=CLASSES, frame_features=True), given)
+    again = Config.from_dict(json.loads(json.dumps(config.to_dict())))
     keras.utils.set_random_seed(0)
-    model, optimizer = make(name), keras.optimizers.Adam(0.02)
-    random = np.random.default_rng(3)
-    inputs = clips(name, num_frames=random.integers(0, 6, 64, dtype=np.int32))
-    labels = (random.random((64, CLASSES)) < 0.3).astype("uint8")
-    losses = []
-    for _ in range(12):
-        loss, found = gradients(model, inputs, labels)
-        optimizer.apply(found, model.trainable_variables)
-        losses.append(float(loss))
-    assert losses[-1] < 0.95 * losses[0]
+    first, second = make_model_of(config)(), make_model_of(again)()
+    for model in (first, second):
+        model(clips(name), training=True)
+    assert np.abs(first(clips(name)) - second(clips(name))).max() > 1e-4
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(1, first.variables)
+    checkpoints.restore(1, second.variables)
+    np.testing.assert_array_equal(first(clips(name)), second(clips(name)))
+
+
+def learnable(name):
+    """64 clips whose labels can be told from the mean of their frames."""
+    inputs = clips(name, num_frames=np.random.default_rng(3).integers(1, 6, 64, dtype=np.int32))
+    values = dequantize(inputs["features"])
+    if MODELS.get(name).level == "frame":
+        values = masked_mean(values, frame_mask(inputs["num_frames"], 5))
+    return inputs, tf.cast(values[:, :CLASSES] > 0.3, tf.uint8)
+
+
+@every_model
+@pytest.mark.slow
+def test_learns_64_clips(name):
+    keras.utils.set_random_seed(0)
+    model, optimizer = make(name), keras.optimizers.Adam(0.01)
+    inputs, labels = learnable(name)
+    loss = LOSSES.get("CrossEntropyLoss")()
+    model(inputs)
+    optimizer.build(model.trainable_variables)
+
+    @tf.function
+    def train():
+        total = 0.0
+        for _ in tf.range(20):
+            with tf.GradientTape() as tape:
+                total = tf.reduce_mean(loss(labels, model(inputs, training=True))) + sum(model.losses)
+            found = tape.gradient(total, [weight.value for weight in model.trainable_variables])
+            optimizer.apply(found, model.trainable_variables)
+        return total
+
+    losses, precision = [], 0.0
+    while precision <= 0.9 and len(losses) < 30:
+        losses.append(float(train()))
+        precision = np.mean(average_precision_per_class(model(inputs), labels))
+    assert precision > 0.9, f"mAP {precision} and loss {losses[-1]} after {20 * len(losses)} steps"
+    assert losses[-1] < 4 * np.log(2), "the loss of knowing nothing"
+
+
+@every_model
+@pytest.mark.slow
+def test_compiled_by_xla_it_gives_the_same(name):
+    model, inputs = made_and_moved(name), clips(name, np.minimum(FRAMES, 3), max_frames=3)
+    labels = np.eye(CLASSES, dtype="uint8")[[0, 1, 2, 3, 0, 1]]
+    before = [np.array(each) for each in model.variables]
+    plain = [model(inputs), *gradients(model, inputs, labels)]
+    for variable, value in zip(model.variables, before, strict=True):
+        variable.assign(value)
+    compiled = tf.function(lambda: [model(inputs), *gradients(model, inputs, labels)], jit_compile=True)()
+    for one, other in zip(tf.nest.flatten(compiled), tf.nest.flatten(plain), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
 @pytest.fixture

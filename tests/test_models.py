@@ -1,57 +1,15 @@
 """Each model against its formula in NumPy, and what is its own."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import DbofModel, FrameLevelLogisticModel, FrameLevelModel, LogisticModel, LstmModel, MoeModel
+from models import DbofModel, FrameLevelLogisticModel, FrameLevelModel, LogisticModel, LstmModel
 from models.layers import dequantize
+from tests.model_oracles import BYTES, FRAMES, NUM_FRAMES, batch_norm, inputs, make, moe, sigmoid, weights
 from yt8m_audio.errors import UserError
 
-NUM_FRAMES = np.array([4, 1, 3], "int32")
-BYTES = np.random.default_rng(0).integers(0, 256, (3, 4, 5), dtype=np.uint8)
-FRAMES = BYTES * (4 / 255) + (4 / 512 - 2)  # [3, 4, 5]
 DBOF = {"iterations": 4, "dbof_cluster_size": 7, "dbof_hidden_size": 6}
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def inputs(features=BYTES, num_frames=NUM_FRAMES):
-    return {"features": tf.constant(features), "num_frames": tf.constant(num_frames)}
-
-
-def make(cls, **hyper_parameters):
-    """A model of 3 classes and 5 features on raw inputs, with weights and averages moved from where they begin."""
-    keras.utils.set_random_seed(0)
-    model = cls(num_classes=3, feature_sizes=(5,), **{"input_normalization": "none", **hyper_parameters})
-    model(inputs() if model.level == "frame" else inputs(FRAMES[:, 0].astype("float32")))
-    for number, weight in enumerate(model.weights):
-        if "seed" not in weight.path:
-            weight.assign_add(keras.random.uniform(weight.shape, 0.0, 0.5, seed=number))
-    return model
-
-
-def weights(layer):
-    return [np.array(each, "float64") for each in layer.weights if "seed" not in each.path]
-
-
-def moe(model, features):
-    """The probabilities [B, C] of a mixture of experts."""
-    (gates,), (experts, bias) = weights(model.gates), weights(model.experts)
-    batch = len(features)
-    gates = np.exp((features @ gates).reshape(batch, 3, -1))  # [B, C, M + 1]
-    experts = sigmoid(features @ experts + bias).reshape(batch, 3, -1)  # [B, C, M]
-    return ((gates / gates.sum(-1, keepdims=True))[:, :, :-1] * experts).sum(-1)
-
-
-def batch_norm(layer, values):
-    if layer.center_only:
-        return values - weights(layer)[0]
-    gamma, beta, mean, variance, _ = weights(layer)[-5:]
-    return (values - mean) / np.sqrt(variance + 1e-3) * gamma + beta
 
 
 class PlainModel(FrameLevelModel):
@@ -70,12 +28,6 @@ def test_padding_is_zero_when_a_model_sees_it(normalization):
     np.testing.assert_array_equal(np.abs(frames).sum(-1) > 0, model.mask)
 
 
-def test_logistic():
-    model, features = make(LogisticModel), FRAMES[:, 0].astype("float32")
-    kernel, bias = weights(model.output_layer)
-    np.testing.assert_allclose(model(inputs(features)), features @ kernel + bias, rtol=1e-4, atol=1e-5)
-
-
 def test_frame_level_logistic():
     model = make(FrameLevelLogisticModel)
     means = np.stack([clip[:count].mean(0) for clip, count in zip(FRAMES, NUM_FRAMES, strict=True)])
@@ -89,21 +41,6 @@ def test_l2_normalized_frames_are_averaged_after_it():
     means = np.stack([clip[:count].mean(0) for clip, count in zip(frames, NUM_FRAMES, strict=True)])
     kernel, bias = weights(model.output_layer)
     np.testing.assert_allclose(model(inputs()), means @ kernel + bias, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("mixtures", [1, 2, 5])
-def test_moe(mixtures):
-    model, features = make(MoeModel, moe_num_mixtures=mixtures), FRAMES[:, 0].astype("float32")
-    np.testing.assert_allclose(sigmoid(model(inputs(features))), moe(model, features), rtol=1e-4, atol=1e-6)
-
-
-def test_moe_stays_exact_where_probabilities_end():
-    model = make(MoeModel, moe_num_mixtures=1)
-    model.gates.kernel.assign(tf.zeros([5, 6]))
-    model.experts.kernel.assign(tf.zeros([5, 3]))
-    model.experts.bias.assign([80.0, -80.0, 0.0])  # with a dummy of equal weight: p = 1/2, e^-80 / 2, 1/4
-    expected = [[0.0, -80 - np.log(2), -np.log(3)]]
-    np.testing.assert_allclose(model(inputs(np.ones((1, 5), "float32"), [1])), expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("with_batch_norm", [True, False])
@@ -183,41 +120,13 @@ def test_dbof_samples_in_training_where_there_are_more_frames(iterations, traini
     assert np.array_equal(model.random.state, before) is not drawn
 
 
-def lstm_step(cell, x, h, c):
-    """One step of Keras' cell: gates i, f, c, o beside each other."""
-    kernel, recurrent, bias = (np.array(each, "float64") for each in (cell.kernel, cell.recurrent_kernel, cell.bias))
-    i, f, new, o = np.split(x @ kernel + h @ recurrent + bias, 4, axis=-1)
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(new)
-    return sigmoid(o) * np.tanh(c), c
-
-
-def test_lstm():
-    model = make(LstmModel, lstm_cells=6, lstm_layers=2)
-    summaries = []
-    for clip, count in zip(FRAMES, NUM_FRAMES, strict=True):
-        state = [(np.zeros(6), np.zeros(6))] * 2
-        for hidden in clip[:count]:
-            for number, layer in enumerate(model.layers_of_cells):
-                state[number] = lstm_step(layer.cell, hidden, *state[number])
-                hidden = state[number][0]
-        summaries.append(hidden)
-    expected = moe(model.classifier, np.stack(summaries))
-    np.testing.assert_allclose(sigmoid(model(inputs())), expected, rtol=1e-3, atol=1e-5)
-
-
-def test_lstm_begins_with_a_forget_bias_of_one():
-    model = LstmModel(num_classes=3, feature_sizes=(5,), lstm_cells=2)
-    model(inputs())
-    np.testing.assert_array_equal(model.layers_of_cells[0].cell.bias, [0, 0, 1, 1, 0, 0, 0, 0])
-
-
 @pytest.mark.parametrize("cls", [DbofModel, LstmModel])
 def test_another_classifier_on_top_takes_its_hyper_parameters(cls):
     small = {**DBOF} if cls is DbofModel else {"lstm_cells": 6}
     model = make(cls, video_level_classifier_model="LogisticModel", l2_penalty=0.5, **small)
     assert isinstance(model.classifier, LogisticModel)
     assert float(model.classifier.output_layer.kernel_regularizer.l2) == 0.5
-    assert make(cls, moe_num_mixtures=5, **small).classifier.num_mixtures == 5
+    assert make(cls, moe_num_mixtures=5, **small).classifier.mixture.num_mixtures == 5
 
 
 @pytest.mark.parametrize(
@@ -236,10 +145,3 @@ def test_wrong_hyper_parameters(cls, wrong, message):
 
 def test_bytes_are_dequantized_as_the_formula_says():
     np.testing.assert_allclose(dequantize(tf.constant(BYTES)), FRAMES, atol=1e-6)
-
-
-@pytest.mark.parametrize("cls", [LogisticModel, FrameLevelLogisticModel, MoeModel])
-def test_weights_of_classifiers_are_penalized(cls):
-    model = make(cls, l2_penalty=0.1)
-    expected = 0.1 * sum(np.sum(np.square(each)) for each in model.trainable_variables if "kernel" in each.path)
-    np.testing.assert_allclose(sum(model.losses), expected, rtol=1e-5)
