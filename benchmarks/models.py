@@ -22,8 +22,10 @@ from rich.table import Table
 
 import models  # noqa: F401  registers the models
 from benchmarks.measure import alternately
+from benchmarks.pages import put_between
 from yt8m_audio.registry import MODELS
 
+PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 BATCH_SIZE, NUM_FRAMES, SIZE, NUM_CLASSES = 1024, 10, 128, 527
 SECONDS = 0.5  # of one measurement, at least
 PRODUCT_SIZE = 2048
@@ -66,12 +68,15 @@ def measured(name: str, policy: str) -> Rates:
 
 def made_batch(level: str) -> dict[str, np.ndarray]:
     """A batch of made clips; what is in it does not matter."""
-    random, shape = np.random.default_rng(0), (BATCH_SIZE, NUM_FRAMES, SIZE)
+    random, shape = np.random.default_rng(0), (PAGE = Path(__file__).parents[1] / "docs" / "models.md"
+BATCH_SIZE, NUM_FRAMES, SIZE)
     frames = random.integers(0, 256, shape, dtype=np.uint8)
     return {
         "features": frames if level == "frame" else random.normal(size=(BATCH_SIZE, SIZE)).astype(np.float32),
-        "num_frames": np.full(BATCH_SIZE, NUM_FRAMES, np.int32),
-        "labels": (random.random((BATCH_SIZE, NUM_CLASSES)) < 0.005).astype(np.uint8),
+        "num_frames": np.full(PAGE = Path(__file__).parents[1] / "docs" / "models.md"
+BATCH_SIZE, NUM_FRAMES, np.int32),
+        "labels": (random.random((PAGE = Path(__file__).parents[1] / "docs" / "models.md"
+BATCH_SIZE, NUM_CLASSES)) < 0.005).astype(np.uint8),
         "example_weights": np.ones(BATCH_SIZE, np.float32),
     }
 
@@ -208,13 +213,31 @@ def table(found: Sequence[Rates]) -> Table:
     return shown
 
 
+def page_table(found: Sequence[Rates]) -> str:
+    """The rates as a table in Markdown, a model a line."""
+    names, shown = [each.model for each in found], policies()
+    heading = "".join(f" | training, {each} | share | inference, {each} | share" for each in shown)
+    lines = [f"| model{heading} |", "|---" * (1 + 4 * len(shown)) + "|"]
+    for name in dict.fromkeys(names):
+        cells = [
+            f"{each.training:,.0f} clips/s | {each.training_share:.2f} | {each.inference:,.0f} clips/s "
+            f"| {each.inference_share:.2f}"
+            for each in found
+            if each.model == name
+        ]
+        lines.append(f"| {' | '.join([name, *cells])} |")
+    return "\n".join(lines)
+
+
 def main(asked: Sequence[str]) -> None:
-    """Measures the models asked for, all where none are; BENCH_JSON=FILE gets the figures too."""
+    """Measures the models asked for, or all, and then fills the table of docs/models.md; BENCH_JSON=FILE gets it too."""
     found = []
     for name in asked or MODELS.names():
         for policy in policies():
             print(f"measuring {name} in {policy} ...", file=sys.stderr, flush=True)
             found.append(measured(name, policy))
+    if not asked and keras.backend.backend() == "tensorflow":
+        put_between(PAGE, "speed", page_table(found))
     console = Console()
     (console if console.is_terminal else Console(width=120)).print(table(found))
     if path := os.environ.get("BENCH_JSON"):

@@ -19,7 +19,7 @@ from yt8m_audio.flags import quieten_tensorflow
 
 ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "runs" / "quality"
-RECIPE = ("--validation_percent=10", "--batch_size=128", "--num_epochs=8", "--precision=mixed_bfloat16", "--seed=0")
+RECIPE = ("--validation_percent=10", "--batch_size=128", "--num_epochs=5", "--precision=mixed_bfloat16", "--seed=0")
 MOST_SECONDS = 20 * 60  # of training
 
 

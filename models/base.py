@@ -46,6 +46,7 @@ class ClipModel(keras.Model):
 
     def __init__(self, *, num_classes, feature_sizes, input_normalization: str | None = None, **kwargs):
         super().__init__(**kwargs)
+        self.supports_masking = True  # Keras' recurrent layers hang their mask on what they give
         self.num_classes = num_classes
         self.feature_sizes = tuple(feature_sizes)
         self.input_normalization = input_normalization or self.recommended_input_normalization

@@ -46,7 +46,8 @@ class BatchStatistics(keras.layers.Layer):
     def follow(self, mean, variance, count):
         """Moves the averages towards a batch's statistics; gives those to normalise by, the averages of no rows."""
         some = count > 0
-        mean, variance = ops.where(some, mean, self.moving_mean), ops.where(some, variance, self.moving_variance)
+        mean = ops.where(some, mean, ops.convert_to_tensor(self.moving_mean))
+        variance = ops.where(some, variance, ops.convert_to_tensor(self.moving_variance))
         momentum = ops.minimum(self.momentum, (1 + self.updates) / (10 + self.updates))
         for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             average.assign(average * momentum + value * (1 - momentum))

@@ -8,6 +8,7 @@ from yt8m_audio.errors import UserError, nearest
 
 COMMANDS = {
     "models": "list the models; of one, say its flags, layers and cost, and draw how tensors flow through it",
+    "export": "write a trained model as a SavedModel, which needs nothing of this project, or as Keras' own file",
     "sample": "make the built-in sample if it is not there, and print where it lies",
     "inspect": "say what a data set holds, what is broken in it, and the flags to train on it",
     "repack": "write a data set into few large shards, into another family, or into one memory-mapped array",
