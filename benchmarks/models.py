@@ -68,15 +68,12 @@ def measured(name: str, policy: str) -> Rates:
 
 def made_batch(level: str) -> dict[str, np.ndarray]:
     """A batch of made clips; what is in it does not matter."""
-    random, shape = np.random.default_rng(0), (PAGE = Path(__file__).parents[1] / "docs" / "models.md"
-BATCH_SIZE, NUM_FRAMES, SIZE)
+    random, shape = np.random.default_rng(0), (BATCH_SIZE, NUM_FRAMES, SIZE)
     frames = random.integers(0, 256, shape, dtype=np.uint8)
     return {
         "features": frames if level == "frame" else random.normal(size=(BATCH_SIZE, SIZE)).astype(np.float32),
-        "num_frames": np.full(PAGE = Path(__file__).parents[1] / "docs" / "models.md"
-BATCH_SIZE, NUM_FRAMES, np.int32),
-        "labels": (random.random((PAGE = Path(__file__).parents[1] / "docs" / "models.md"
-BATCH_SIZE, NUM_CLASSES)) < 0.005).astype(np.uint8),
+        "num_frames": np.full(BATCH_SIZE, NUM_FRAMES, np.int32),
+        "labels": (random.random((BATCH_SIZE, NUM_CLASSES)) < 0.005).astype(np.uint8),
         "example_weights": np.ones(BATCH_SIZE, np.float32),
     }
 
@@ -230,7 +227,7 @@ def page_table(found: Sequence[Rates]) -> str:
 
 
 def main(asked: Sequence[str]) -> None:
-    """Measures the models asked for, or all, and then fills the table of docs/models.md; BENCH_JSON=FILE gets it too."""
+    """Measures the models asked for, or all, which fills the table of docs/models.md; BENCH_JSON=FILE gets it too."""
     found = []
     for name in asked or MODELS.names():
         for policy in policies():
