@@ -64,6 +64,34 @@ class BatchStatistics(keras.layers.Layer):
         return {**super().get_config(), **own}
 
 
+def masked_moments(inputs, mask):
+    """Mean and variance [D], float32, of those of inputs [..., D] where mask [...] is true, over all replicas.
+
+    Returns:
+        Mean, variance, and the number of those inputs.
+    """
+    rows = ops.reshape(ops.cast(inputs, "float32"), (-1, inputs.shape[-1]))  # [N, D]
+    weights = ops.reshape(ops.cast(mask, "float32"), (1, -1))  # [1, N]
+    sums = ops.concatenate([ops.matmul(weights, rows), ops.matmul(weights, ops.square(rows))])  # [2, D]
+    count = sum_over_replicas(ops.sum(weights))
+    mean, mean_square = ops.unstack(sum_over_replicas(sums) / ops.maximum(count, 1.0))
+    return mean, ops.maximum(mean_square - ops.square(mean), 0.0), count
+
+
+def masked_covariance(inputs, mask):
+    """Mean [1, D] and covariance [D, D], float32, of those of inputs [..., D] where mask [...] is true.
+
+    Returns:
+        Mean and covariance over all replicas, and the number of those inputs.
+    """
+    rows = ops.reshape(ops.cast(inputs, "float32"), (-1, inputs.shape[-1]))  # [N, D]
+    weights = ops.reshape(ops.cast(mask, "float32"), (-1, 1))  # [N, 1]
+    count = sum_over_replicas(ops.sum(weights))
+    mean = sum_over_replicas(ops.matmul(ops.transpose(weights), rows)) / ops.maximum(count, 1.0)  # [1, D]
+    centred = (rows - mean) * weights
+    return mean, sum_over_replicas(ops.matmul(ops.transpose(centred), centred)) / ops.maximum(count, 1.0), count
+
+
 @keras.saving.register_keras_serializable(package=KERAS_PACKAGE)
 class MaskedBatchNormalization(BatchStatistics):
     """Batch normalisation over real frames alone, its sums taken over all replicas."""
@@ -75,29 +103,20 @@ class MaskedBatchNormalization(BatchStatistics):
         """Normalises inputs [..., D] by the statistics of those where mask [...] is true."""
         mean, variance = self.moving_mean, self.moving_variance
         if training:
-            mean, variance = self.follow(*self._moments(ops.cast(inputs, "float32"), mask))
+            mean, variance = self.follow(*masked_moments(inputs, mask))
         if self.center_only:
             return inputs - ops.cast(mean, inputs.dtype)
         scale, shift = self.scale_and_shift(mean, variance)
         return inputs * ops.cast(scale, inputs.dtype) + ops.cast(shift, inputs.dtype)
 
-    def _moments(self, inputs, mask):
-        """Mean and variance [D] of the real rows over all replicas, and their number."""
-        rows = ops.reshape(inputs, (-1, inputs.shape[-1]))  # [N, D]
-        weights = ops.reshape(ops.cast(mask, "float32"), (1, -1))  # [1, N]
-        sums = ops.concatenate([ops.matmul(weights, rows), ops.matmul(weights, ops.square(rows))])  # [2, D]
-        count = sum_over_replicas(ops.sum(weights))
-        mean, mean_square = ops.unstack(sum_over_replicas(sums) / ops.maximum(count, 1.0))
-        return mean, ops.maximum(mean_square - ops.square(mean), 0.0), count
-
 
 @keras.saving.register_keras_serializable(package=KERAS_PACKAGE)
 class NormalizedDense(BatchStatistics):
-    """A linear layer and batch normalisation behind it, in one matrix product, for layers of few inputs and many units.
+    """A linear layer and batch normalisation behind it, in one matrix product: x · (W · scale) + shift.
 
-    The statistics of the outputs follow from those of the inputs: their mean is mean(x) · W, and their variance is
-    the diagonal of Wᵀ · cov(x) · W. So the [..., K] outputs, whose traffic bounds such a layer, are passed over once:
-    x · (W · scale) + shift.
+    Where there are no more inputs than units, the statistics of the outputs are made of those of the inputs: their
+    mean is mean(x) · W, and their variance the diagonal of Wᵀ · cov(x) · W. So the outputs [..., K], whose traffic
+    bounds such a layer, are passed over once.
 
     Args:
         units: width K of the outputs.
@@ -118,20 +137,17 @@ class NormalizedDense(BatchStatistics):
         kernel = ops.cast(self.kernel, "float32")
         mean, variance = self.moving_mean, self.moving_variance
         if training:
-            mean, covariance, count = self._input_moments(ops.cast(inputs, "float32"), mask)
-            output_variance = ops.sum(kernel * ops.matmul(covariance, kernel), axis=0)  # [K]
-            mean, variance = self.follow(ops.matmul(mean, kernel)[0], ops.maximum(output_variance, 0.0), count)
+            mean, variance = self.follow(*self._moments(inputs, kernel, mask))
         scale, shift = self.scale_and_shift(mean, variance)
         return ops.matmul(inputs, ops.cast(kernel * scale, inputs.dtype)) + ops.cast(shift, inputs.dtype)
 
-    def _input_moments(self, inputs, mask):
-        """Mean [1, D] and covariance [D, D] of the real rows over all replicas, and their number."""
-        rows = ops.reshape(inputs, (-1, inputs.shape[-1]))  # [N, D]
-        weights = ops.reshape(ops.cast(mask, "float32"), (-1, 1))  # [N, 1]
-        count = sum_over_replicas(ops.sum(weights))
-        mean = sum_over_replicas(ops.matmul(ops.transpose(weights), rows)) / ops.maximum(count, 1.0)  # [1, D]
-        centred = (rows - mean) * weights
-        return mean, sum_over_replicas(ops.matmul(ops.transpose(centred), centred)) / ops.maximum(count, 1.0), count
+    def _moments(self, inputs, kernel, mask):
+        """Mean and variance [K] of the outputs, and the number of real rows."""
+        if inputs.shape[-1] > self.units:
+            return masked_moments(ops.matmul(inputs, ops.cast(kernel, inputs.dtype)), mask)
+        mean, covariance, count = masked_covariance(inputs, mask)
+        variance = ops.sum(kernel * ops.matmul(covariance, kernel), axis=0)  # [K]
+        return ops.matmul(mean, kernel)[0], ops.maximum(variance, 0.0), count
 
     def get_config(self):
         return {**super().get_config(), "units": self.units}

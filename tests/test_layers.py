@@ -261,10 +261,11 @@ def test_the_first_frame_stands_where_there_is_none():
     np.testing.assert_array_equal(found[0], [[1, -5], [3, -7], [1, -5]])
 
 
+@pytest.mark.parametrize("size", [3, 9])  # fewer inputs than units, and more
 @pytest.mark.parametrize("training", [True, False])
-def test_a_normalized_dense_layer_is_a_dense_layer_and_a_batch_normalization(training):
+def test_a_normalized_dense_layer_is_a_dense_layer_and_a_batch_normalization(training, size):
     random = np.random.default_rng(0)
-    inputs = tf.constant(random.normal(3.0, 2.0, (5, 4, 3)), tf.float32)
+    inputs = tf.constant(random.normal(3.0, 2.0, (5, 4, size)), tf.float32)
     mask = tf.constant(random.random((5, 4)) < 0.6)
     both, dense, norm = NormalizedDense(7), keras.layers.Dense(7, use_bias=False), MaskedBatchNormalization()
     both(inputs, mask=mask), norm(dense(inputs), mask=mask)

@@ -149,7 +149,7 @@ def test_clips_without_frames_do_not_count_in_training(name):
     np.testing.assert_allclose(among_others[real], alone, rtol=1e-4, atol=1e-5)
 
 
-@every_model
+@pytest.mark.parametrize("name", ["LogisticModel", "FrameLevelLogisticModel", "DbofModel"])  # the base class does it
 @pytest.mark.parametrize("normalization", INPUT_NORMALIZATIONS)
 def test_input_normalizations(name, normalization):
     model = made_and_moved(name, input_normalization=normalization)
@@ -158,10 +158,9 @@ def test_input_normalizations(name, normalization):
     assert any("input_batch_norm" in weight.path for weight in model.weights) == (normalization == "batch")
 
 
-@every_model
-def test_an_unknown_input_normalization(name):
+def test_an_unknown_input_normalization():
     with pytest.raises(UserError, match="--input_normalization=l3 is none of batch, l2, none"):
-        make(name, input_normalization="l3")
+        make("LogisticModel", input_normalization="l3")
 
 
 @every_model
@@ -298,7 +297,7 @@ def bfloat16():
 
 
 @every_model
-@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("training", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_mixed_precision(name, training, request):
     exact = made_and_moved(name)
     request.getfixturevalue("bfloat16")
