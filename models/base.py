@@ -89,7 +89,8 @@ class FrameLevelModel(ClipModel):
 
     def split_features(self, frames):
         """Takes frames [B, T, D] apart into those of each feature, [B, T, D_i], for late fusion."""
-        return ops.split(frames, list(itertools.accumulate(self.feature_sizes))[:-1], axis=-1)
+        places = list(itertools.accumulate(self.feature_sizes))[:-1]
+        return ops.split(frames, places, axis=-1) if places else [frames]
 
 
 class VideoLevelModel(ClipModel):

@@ -17,8 +17,8 @@ class LateFusionModel(ClassifierOnTop):
     A model says how in `aggregations`: one layer for each feature, called with frames [B, T, D_i], mask [B, T] and
     training, which gives one vector a clip, [B, any size]. All frames of a clip are used, in training too.
 
-    It is made of the width of its hidden layer, of the initializer of that layer's weights (None: of variance 1), and of how many times
-    fewer units the gates are computed through.
+    It is made of the width of its hidden layer, of an initializer of that layer's weights where they are not to begin
+    with variance 1, and of how many times fewer units the gates are computed through.
 
     Args:
         gating: whether the units of the hidden layer gate each other, x · σ(BN(W · x)).
@@ -42,7 +42,7 @@ class LateFusionModel(ClassifierOnTop):
 
     def describe(self, frames, mask, training):
         """Gives what all features' frames are aggregated to, in one vector a clip."""
-        features = self.split_features(frames) if len(self.feature_sizes) > 1 else [frames]
+        features = self.split_features(frames)
         aggregated = [
             aggregate(feature, mask=mask, training=training)
             for aggregate, feature in zip(self.aggregations, features, strict=True)

@@ -14,7 +14,7 @@ from keras import ops
 
 from models.batch_normalization import MaskedBatchNormalization, NormalizedDense
 from models.late_fusion import LateFusionModel, sizes_by_feature
-from models.layers import l2_normalize, weighted_sums
+from models.layers import check_dropout, l2_normalize, weighted_sums
 from models.vlad import centres_initializer, shares_of_clips, softmax_over_clusters
 from yt8m_audio.errors import UserError
 from yt8m_audio.registry import register_model
@@ -59,8 +59,7 @@ class NextVladModel(LateFusionModel):
     ):
         classifier = {"video_level_classifier_model": video_level_classifier_model}
         super().__init__(nextvlad_hidden_size, "he_normal", gating_reduction, **classifier, **kwargs)
-        if not 0 <= dropout < 1:
-            raise UserError(f"--dropout={dropout} must be in [0, 1).")
+        check_dropout(dropout)
         clusters = sizes_by_feature(self.feature_sizes, nextvlad_cluster_size)
         groups = sizes_by_feature(self.feature_sizes, nextvlad_groups)
         self.aggregations = []
@@ -75,8 +74,9 @@ class NextVladModel(LateFusionModel):
         self.drop = keras.layers.Dropout(dropout, name="drop")
 
     def describe(self, frames, mask, training):
-        vector = super().describe(frames, mask, training)
-        vector = self.describe_norm(vector, mask=ops.any(mask, axis=1), training=training)
+        real = ops.any(mask, axis=1)  # [B]
+        vector = self.describe_norm(super().describe(frames, mask, training), mask=real, training=training)
+        vector = vector * ops.cast(real, vector.dtype)[:, None]  # a clip without frames is what clips are on average
         return self.drop(vector, training=training)
 
 

@@ -20,7 +20,8 @@ def inputs(features=BYTES, num_frames=NUM_FRAMES):
 def make(cls, **hyper_parameters):
     """A model of 3 classes and 5 features on raw inputs, with weights and averages moved from where they begin."""
     keras.utils.set_random_seed(0)
-    model = cls(num_classes=3, feature_sizes=(5,), **{"input_normalization": "none", **hyper_parameters})
+    given = {"num_classes": 3, "feature_sizes": (5,), "input_normalization": "none", **hyper_parameters}
+    model = cls(**given)
     model(inputs() if model.level == "frame" else inputs(FRAMES[:, 0].astype("float32")))
     for number, weight in enumerate(model.weights):
         if "seed" not in weight.path:

@@ -3,6 +3,7 @@
 import csv
 import json
 
+import keras
 import numpy as np
 import pytest
 
@@ -497,3 +498,15 @@ def test_a_cut_input_leaves_no_half_csv(trained, data, tmp_path, capsys):
     assert "eval0.tfrecord is corrupt at record" in error_of(capsys)
     assert (tmp_path / "p.csv").read_text() == "an earlier one\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["eval0.tfrecord", "p.csv"]
+
+
+def test_a_run_in_bfloat16_is_evaluated_in_it(data, tmp_path, capsys):
+    assert train(data, tmp_path, "--num_epochs=4", "--validation_percent=20", "--precision=mixed_bfloat16") == 0
+    assert keras.config.dtype_policy().compute_dtype == "bfloat16"
+    keras.config.set_dtype_policy("float32")
+    assert evaluate(tmp_path, data) == 0
+    assert keras.config.dtype_policy().compute_dtype == "bfloat16"
+    assert json.loads((tmp_path / "eval" / "metrics.json").read_text())["mAP"] > 0.5
+    assert train(data, tmp_path, "--num_epochs=5", "--precision=float32") == 0
+    assert "--precision was mixed_bfloat16, and is float32 from now on" in capsys.readouterr().out
+    assert keras.config.dtype_policy().compute_dtype == "float32"
