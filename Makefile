@@ -1,5 +1,5 @@
 # make demo · make test · make test-all · make bench, each in an environment of its own, made when there is none.
-# PROFILE=io chooses the environment with tensorflow-io (see BUILD.md).
+# PROFILE=io chooses the environment with tensorflow-io, jax the one with JAX, tpu TensorFlow for TPU (see BUILD.md).
 
 PROFILE ?= default
 PYTHON ?= python3
@@ -7,7 +7,7 @@ VENV := $(if $(filter default,$(PROFILE)),.venv,.venv-$(PROFILE))
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python
 
-.PHONY: help env demo test test-all lint bench clean
+.PHONY: help env demo test test-all test-jax lint bench bench-models quality tpu-check clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,12 +35,27 @@ test: env  ## the tests
 test-all: env  ## the tests, slow ones too
 	$(RUN) -m pytest -m ''
 
+test-jax:  ## the models under Keras' JAX backend, in profile jax
+	$(MAKE) --no-print-directory env PROFILE=jax
+	.venv-jax/bin/python -m pytest tests/test_jax_backend.py
+
 lint: env  ## ruff
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 
 bench: env  ## throughput against the machine's limits; BENCH_JSON=FILE writes it too
 	$(RUN) -m benchmarks
+
+bench-models: env  ## each model's training and inference against the matrix product; writes docs/models.md's table
+	$(RUN) -m benchmarks.models
+
+quality: env  ## train every model on bal_train by one recipe (an hour or two); writes docs/models.md's table
+	$(RUN) -m benchmarks.quality
+
+tpu-check:  ## lower and compile every model's training step for TPU, without one; writes BUILD.md's table
+	$(MAKE) --no-print-directory env PROFILE=tpu
+	$(MAKE) --no-print-directory env PROFILE=jax
+	.venv-jax/bin/python -m benchmarks.tpu_check .venv-tpu/bin/python
 
 clean:  ## remove the environments
 	rm -rf .venv .venv-*

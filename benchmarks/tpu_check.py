@@ -13,16 +13,16 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-os.environ["KERAS_BACKEND"] = "jax"
+os.environ.update(KERAS_BACKEND="jax")
 
 from rich.console import Console
 from rich.table import Table
 
 import models  # noqa: F401  registers the models
+from benchmarks.pages import put_between
 from yt8m_audio.registry import MODELS
 
 PAGE = Path(__file__).parents[1] / "BUILD.md"
-BEGIN, END = "<!-- tpu-check begin -->", "<!-- tpu-check end -->"
 HEADINGS = ("model", "lowered", "compiled", "MiB a chip", "GFLOP a chip", "compiler's count")
 FIGURES = {"mib": 1, "gflop": 2, "compiler_gflop": 2}  # digits behind the point
 UNSUPPORTED = "HostModel", "PyFunc"  # a model that has to be refused, and what the refusal names
@@ -37,17 +37,15 @@ def main(tensorflow_python: str) -> int:
     """
     names = MODELS.names()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        lowered = {
-            name: pool.submit(outcome, tensorflow_python, "tpu_lowering", name) for name in (*names, UNSUPPORTED[0])
-        }
-        compiled = {name: pool.submit(outcome, sys.executable, "tpu_compiling", name) for name in names}
-    refusal = lowered.pop(UNSUPPORTED[0]).result()
-    rows = [row(name, lowered[name].result(), compiled[name].result()) for name in names]
+        refusal = pool.submit(outcome, tensorflow_python, "tpu_lowering", UNSUPPORTED[0])
+        lowered = pool.map(lambda name: outcome(tensorflow_python, "tpu_lowering", name), names)
+        compiled = pool.map(lambda name: outcome(sys.executable, "tpu_compiling", name), names)
+    rows = [row(*each) for each in zip(names, lowered, compiled, strict=True)]
     show(rows)
     write(rows)
-    refused = UNSUPPORTED[1] in refusal.get("error", "")
+    refused = UNSUPPORTED[1] in refusal.result().get("error", "")
     if not refused:
-        print(f"A model that goes through NumPy was not refused, so that the check checks nothing: {refusal}")
+        print(f"A model that goes through NumPy was not refused, so that the check checks nothing: {refusal.result()}")
     return 0 if refused and all(each[1:3] == ["yes", "yes"] for each in rows) else 1
 
 
@@ -93,12 +91,7 @@ def write(rows: list[list[str]]) -> None:
     """Puts the table between its two marks in BUILD.md."""
     cells = [HEADINGS, ["---"] * 3 + ["---:"] * 3, *rows]
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in each) + " |" for each in cells]
-    page = PAGE.read_text(encoding="utf-8")
-    before, found, rest = page.partition(BEGIN)
-    _, found_too, after = rest.partition(END)
-    if not (found and found_too):
-        raise SystemExit(f"{PAGE.name} has no {BEGIN} ... {END} for the table to stand between: put them back.")
-    PAGE.write_text("\n".join([before + BEGIN, "", *lines, "", END + after]), encoding="utf-8")
+    put_between(PAGE, "tpu-check", "\n".join(["", *lines, ""]))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 
+os.environ.pop("TPU_LIBRARY_PATH", None)  # which JAX, where it started this process, has set to its own libtpu
 os.environ.update(
     KERAS_BACKEND="tensorflow",
     TPU_SKIP_MDS_QUERY="true",  # or the import asks for minutes what machine this is
