@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := $(if $(filter default,$(PROFILE)),.venv,.venv-$(PROFILE))
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python
+WORKERS := -n 2 --dist=worksteal
 
 .PHONY: help env demo test test-all test-jax lint bench bench-models quality tpu-check clean
 
@@ -30,10 +31,10 @@ demo: env  ## train, evaluate and predict on the built-in sample
 	@echo "  $(RUN) train.py --train_data_pattern='bal_train/*.tfrecord' --frame_features --model=LstmModel --validation_percent=10"
 
 test: env  ## the tests
-	$(RUN) -m pytest
+	$(RUN) -m pytest $(WORKERS)
 
 test-all: env  ## the tests, slow ones too
-	$(RUN) -m pytest -m ''
+	$(RUN) -m pytest -m '' $(WORKERS)
 
 test-jax:  ## the models under Keras' JAX backend, in profile jax
 	$(MAKE) --no-print-directory env PROFILE=jax

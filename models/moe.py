@@ -57,6 +57,8 @@ class MoeModel(VideoLevelModel):
 
     Cost of a clip: 340 K parameters, 670 KFLOP for 10 × 128 → 527; 22 M parameters, 44 MFLOP for 300 × 1152 → 3862.
 
+    On vectors as small as 128 its products take less time than the passes over [B, (M + 1) · C] that mix the experts.
+
     Args:
         moe_num_mixtures: experts a class, the dummy not counted.
         moe_feature_gating: whether features gate each other first: x · σ(BN(W · x)).

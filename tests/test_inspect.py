@@ -241,7 +241,9 @@ def test_audioset(audioset):
     assert report["notes"] == []
 
 
-@pytest.mark.parametrize("content", [b"index,mid,display_name\n0,/m/09x0r,Speech\n", gzip.compress(b"records")])
+@pytest.mark.parametrize(
+    "content", [b"index,mid,display_name\n0,/m/09x0r,Speech\n", gzip.compress(b"records")], ids=["csv", "gzip"]
+)
 def test_what_is_no_record_at_all_is_an_error_behind_the_report(tmp_path, capsys, content):
     (tmp_path / "a.csv").write_bytes(content)
     assert inspect(f"{tmp_path}/a.csv") == 2

@@ -18,6 +18,7 @@ from models.layers import (
     masked_max,
     masked_mean,
     mix_logits,
+    multiply_probabilities,
     repeat_first_frame,
 )
 
@@ -101,6 +102,24 @@ def test_mixture_of_extreme_logits_has_a_gradient():
     with tf.GradientTape() as tape:
         total = tf.reduce_sum(mix_logits(logits, even))
     assert np.isfinite(tape.gradient(total, logits)).all()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (0, 0, -np.log(3)),
+        (-2, 1, -np.log(np.exp(2) + np.exp(-1) + np.exp(1))),
+        (80, 3, 3),
+        (3, 80, 3),
+        (-80, 0, -80 - np.log(2)),
+        (0, -80, -80 - np.log(2)),
+        (-80, -80, -160),
+        (80, 80, 80 - np.log(2)),
+    ],
+)
+def test_product_of_probabilities(first, second, expected):
+    found = multiply_probabilities(tf.constant([first], tf.float32), tf.constant([second], tf.float32))
+    np.testing.assert_allclose(found, [expected], rtol=1e-6, atol=1e-5)
 
 
 def normalized(layer, inputs, mask, training):

@@ -1,10 +1,12 @@
 """The models of one vector a clip, against their formulas in NumPy."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from models import ChainModel, FrameLevelLogisticModel, LogisticModel, MlpModel, MoeModel
+from models.layers import ProbabilityGating
 from models.moe import MixtureOfExperts
 from tests.model_oracles import FRAMES, batch_norm, inputs, make, mixture_of_experts, moe, sigmoid, weights
 from yt8m_audio.errors import UserError
@@ -61,6 +63,27 @@ def test_gated_probabilities_stay_exact_where_they_end():
     norm.beta.assign([0.0, -60.0, 60.0])  # gates 1/2, e^-60, 1
     expected = [[-80 - np.log(4), -60 - np.log(4), -np.log(3)]]
     np.testing.assert_allclose(model(inputs(np.ones((1, 5), "float32"), [1])), expected, rtol=1e-5)
+
+
+def test_clips_without_frames_do_not_count_among_gates():
+    gates = {"moe_feature_gating": True, "moe_prob_gating": True}
+    among_others = make(MoeModel, **gates)(inputs(FEATURES, [4, 0, 3]), training=True)
+    alone = make(MoeModel, **gates)(inputs(FEATURES[[0, 2]], [4, 3]), training=True)
+    np.testing.assert_allclose(np.array(among_others)[[0, 2]], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_a_gated_mixture_is_saved_with_its_settings(tmp_path):
+    model = make(MoeModel, moe_num_mixtures=3, moe_feature_gating=True, moe_prob_gating=True)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(inputs(FEATURES)), model(inputs(FEATURES)))
+
+
+def test_gates_of_probabilities_stay_exact_under_mixed_precision():
+    layer, logits = ProbabilityGating(dtype="mixed_bfloat16"), tf.constant([[-7.003]])  # bfloat16's step is 0.03
+    layer(logits, mask=tf.constant([True]))
+    layer.gates_norm.beta.assign([20.0])  # a gate that is open
+    np.testing.assert_allclose(layer(logits, mask=tf.constant([True])), logits, rtol=1e-5)
 
 
 @pytest.mark.parametrize("layers", [1, 3])

@@ -364,6 +364,7 @@ GOOD = sequence({"labels": [1], "id": b"a", "mean": [0.5]}, {"rgb": [b"12", b"34
             "rgb holds floats, not strings",
         ),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_the_first_malformed_record_is_named(bad, ask, why):
     with pytest.raises(MalformedRecord) as caught:
