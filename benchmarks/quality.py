@@ -34,6 +34,7 @@ class Quality:
         auc: macro mean of the area under the ROC curve.
         d_prime: of that mean.
         seconds: time that train.py took, validations included.
+        whole: whether it came to its end within MOST_SECONDS.
     """
 
     model: str
@@ -42,35 +43,38 @@ class Quality:
     auc: float
     d_prime: float
     seconds: float
+    whole: bool
 
 
 def quality_of(name: str, pattern: str) -> Quality:
     """Trains and evaluates one model, or reads what came of it before."""
     run = RUNS / name
     done = run / "quality.json"
-    if not done.exists():
+    if not done.exists() or json.loads(done.read_text())["recipe"] != list(RECIPE):
         begun = time.monotonic()
         train = ["train.py", f"--train_data_pattern={pattern}", f"--model={name}", f"--train_dir={run}", *RECIPE]
-        _run([*train, "--start_new_model"], MOST_SECONDS)
+        whole = _run([*train, "--start_new_model"], MOST_SECONDS)
         seconds = time.monotonic() - begun
         _run(["eval.py", f"--train_dir={run}", f"--eval_data_pattern={pattern}", "--held_out"])
         found = json.loads((run / "eval" / "metrics.json").read_text())
         figures = {key: found[key] for key in ("step", "mAP", "auc", "d_prime")}
-        done.write_text(json.dumps({"model": name, **figures, "seconds": seconds}) + "\n")
-    return Quality(**json.loads(done.read_text()))
+        written = {"model": name, **figures, "seconds": seconds, "whole": whole, "recipe": RECIPE}
+        done.write_text(json.dumps(written) + "\n")
+    return Quality(**{key: value for key, value in json.loads(done.read_text()).items() if key != "recipe"})
 
 
-def _run(command: Sequence[str], most_seconds: float | None = None) -> None:
-    """Runs a script; one that takes too long is asked to stop, and leaves its checkpoint."""
+def _run(command: Sequence[str], most_seconds: float | None = None) -> bool:
+    """Runs a script; one that takes too long is asked to stop and leaves its checkpoint. Whether it came to its end."""
     process = subprocess.Popen([sys.executable, *command], cwd=ROOT)
     try:
         status = process.wait(most_seconds)
     except subprocess.TimeoutExpired:
         process.terminate()
         process.wait()
-        return
+        return False
     if status:
         raise SystemExit(f"{' '.join(command)} ended with {status}.")
+    return True
 
 
 def table(found: Sequence[Quality]) -> str:
@@ -78,7 +82,7 @@ def table(found: Sequence[Quality]) -> str:
     lines = ["| model | mAP | AUC | d′ | best step | minutes |", "|---|---|---|---|---|---|"]
     for each in sorted(found, key=lambda one: -one.mAP):
         figures = f"{each.mAP:.3f} | {each.auc:.3f} | {each.d_prime:.2f} | {each.step:,} | {each.seconds / 60:.1f}"
-        lines.append(f"| {each.model} | {figures} |")
+        lines.append(f"| {each.model} | {figures}{'' if each.whole else ', stopped'} |")
     return "\n".join(lines)
 
 
@@ -89,6 +93,8 @@ def main(asked: Sequence[str]) -> None:
     from yt8m_audio.registry import MODELS
 
     pattern = audioset_pattern()
+    if "bal_train" not in pattern:
+        raise SystemExit("AudioSet's records are missing: AUDIOSET_DIR names the folder with features/bal_train.")
     for name in asked or MODELS.names():
         print(quality_of(name, pattern), flush=True)
     found = [quality_of(name, pattern) for name in MODELS.names() if (RUNS / name / "quality.json").exists()]

@@ -59,10 +59,10 @@ class ClipModel(keras.Model):
     def get_config(self):
         return {**self.arguments, **super().get_config()}
 
-    def normalize(self, features, mask, training):
-        """Normalises features [..., D] where mask [...] is true."""
+    def normalize(self, features, mask, training, quantized=False):
+        """Normalises features [..., D] where mask [...] is true; those that were bytes are within ±2.01."""
         if self.input_normalization == "batch":
-            return self.input_batch_norm(features, mask=mask, training=training)
+            return self.input_batch_norm(features, mask=mask, training=training, near_zero=quantized)
         return l2_normalize(features) if self.input_normalization == "l2" else features
 
 
@@ -79,7 +79,8 @@ class FrameLevelModel(ClipModel):
     def call(self, inputs, training=False):
         features = inputs["features"]  # [B, T, D], bytes or floats
         mask = frame_mask(inputs["num_frames"], features.shape[1])  # [B, T]
-        frames = self.normalize(dequantize(features, self.compute_dtype), mask, training)
+        quantized = keras.backend.standardize_dtype(features.dtype) == "uint8"
+        frames = self.normalize(dequantize(features, self.compute_dtype), mask, training, quantized)
         frames = frames * ops.cast(mask, frames.dtype)[:, :, None]
         return ops.cast(self.classify(frames, mask, training), "float32")
 

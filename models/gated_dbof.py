@@ -26,7 +26,7 @@ class GatedDbofModel(LateFusionModel):
 
     Cost of a clip: 9.5 M parameters, 29 MFLOP for 10 × 128 → 527; 38 M parameters, 2.6 GFLOP for 300 × 1152 → 3862.
 
-    All frames of a clip are used, in training too. Every feature but the largest has an eighth of the clusters.
+    All frames of a clip are used, in training too. Features smaller than the largest have an eighth of the clusters.
 
     Args:
         dbof_cluster_size: clusters of the largest feature.

@@ -51,12 +51,11 @@ class LateFusionModel(ClassifierOnTop):
 
 
 def sizes_by_feature(feature_sizes, largest, share=2):
-    """How many clusters (or groups) each feature gets: the largest one all, every other one a share, at least 1.
+    """How many clusters (or groups) each feature gets: the largest ones all, every other one a share, at least 1.
 
     Args:
         feature_sizes: sizes D_i of the features.
         largest: what the largest of them gets.
         share: how many times less the others get; 2 is the rule of Miech et al.'s VLADs for rgb and audio.
     """
-    place = feature_sizes.index(max(feature_sizes))
-    return [largest if number == place else max(largest // share, 1) for number in range(len(feature_sizes))]
+    return [largest if size == max(feature_sizes) else max(largest // share, 1) for size in feature_sizes]

@@ -103,10 +103,10 @@ def log_softmax_over_frames(scores, mask):
     return ops.log_softmax(ops.where(real, ops.cast(scores, "float32"), NOTHING), axis=1)
 
 
-def check_dropout(dropout):
-    """Raises a UserError unless a hyper-parameter `dropout` is in [0, 1)."""
-    if not 0 <= dropout < 1:
-        raise UserError(f"--dropout={dropout:g} must be in [0, 1).")
+def check_dropout(share, name="dropout"):
+    """Raises a UserError unless a hyper-parameter, a share to drop, is in [0, 1)."""
+    if not 0 <= share < 1:
+        raise UserError(f"--{name}={share:g} must be in [0, 1).")
 
 
 def log_add(first, second):

@@ -4,7 +4,7 @@ Each of M NeXtVLADs gives logits z[m], and a gate made of the mean of the frames
 
     z = Σ_m w[m] · z[m],    w = softmax over m of W · BN(mean of x)
 
-In training, each is drawn towards the mixture by what is added to the loss, a mean over clips of
+In training, each and the mixture are drawn together by what is added to the loss, a mean over clips of
 
     λ · Σ_m KL(p || p[m]),    p = softmax over classes of z / τ
 """
@@ -22,7 +22,7 @@ from yt8m_audio.replicas import sum_over_replicas
 
 @register_model
 class MixNextVladModel(NextVladModel):
-    """NeXtVLADs, of which this model itself is the first, mixed by a gate, and each distilled from the mixture.
+    """NeXtVLADs, of which this model itself is the first, mixed by a gate, each distilled from the mixture.
 
     Paper: Lin et al. 2018, arXiv:1811.05014, which also adds the label loss of each NeXtVLAD. Temperature and weight
     of the distillation are those of its code.

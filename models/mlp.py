@@ -26,18 +26,18 @@ class MlpModel(VideoLevelModel):
     Args:
         mlp_units: width of the layers.
         mlp_layers: number of residual blocks.
-        dropout: share of units dropped in training in front of each layer, in [0, 1).
+        mlp_dropout: share of units dropped in training in front of each layer, in [0, 1).
     """
 
-    def __init__(self, *, mlp_units=1024, mlp_layers=2, dropout=0.5, **kwargs):
+    def __init__(self, *, mlp_units=1024, mlp_layers=2, mlp_dropout=0.5, **kwargs):
         super().__init__(**kwargs)
-        check_dropout(dropout)
+        check_dropout(mlp_dropout, "mlp_dropout")
         # No bias: each sum goes through a batch normalisation, which takes it away again.
         self.widen = keras.layers.Dense(mlp_units, use_bias=False, name="widen")
         numbers = range(2 * mlp_layers)
         self.layers_of_blocks = [keras.layers.Dense(mlp_units, use_bias=False, name=f"dense_{n}") for n in numbers]
         self.norms = [MaskedBatchNormalization(name=f"norm_{n}") for n in range(2 * mlp_layers + 1)]
-        self.drops = [keras.layers.Dropout(dropout, name=f"dropout_{n}") for n in range(2 * mlp_layers + 1)]
+        self.drops = [keras.layers.Dropout(mlp_dropout, name=f"dropout_{n}") for n in range(2 * mlp_layers + 1)]
         self.output_layer = keras.layers.Dense(self.num_classes, name="logits")
 
     def classify(self, features, mask, training):

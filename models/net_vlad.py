@@ -21,7 +21,7 @@ class NetVladModel(LateFusionModel):
 
     Cost of a clip: 37 M parameters, 76 MFLOP for 10 × 128 → 527; 310 M parameters, 950 MFLOP for 300 × 1152 → 3862.
 
-    All frames of a clip are used, in training too. Every feature but the largest has half as many clusters.
+    All frames of a clip are used, in training too. Features smaller than the largest have half as many clusters.
 
     Args:
         netvlad_cluster_size: clusters of the largest feature.

@@ -9,6 +9,8 @@ attention each:
 Each v[k] is scaled to length 1.
 """
 
+import math
+
 import keras
 from keras import ops
 
@@ -16,7 +18,6 @@ from models.batch_normalization import MaskedBatchNormalization, NormalizedDense
 from models.late_fusion import LateFusionModel, sizes_by_feature
 from models.layers import check_dropout, l2_normalize, weighted_sums
 from models.vlad import centres_initializer, shares_of_clips, softmax_over_clusters
-from yt8m_audio.errors import UserError
 from yt8m_audio.registry import register_model
 
 
@@ -28,19 +29,20 @@ class NextVladModel(LateFusionModel):
 
     Cost of a clip: 11 M parameters, 28 MFLOP for 10 × 128 → 527; 89 M parameters, 2.9 GFLOP for 300 × 1152 → 3862.
 
-    All frames of a clip are used, in training too. Every feature but the largest has half as many clusters and groups.
+    All frames of a clip are used, in training too. Features smaller than the largest have half as many clusters and
+    groups.
 
     Args:
         nextvlad_cluster_size: clusters of the largest feature.
         nextvlad_hidden_size: width of the hidden layer.
-        nextvlad_groups: groups of the largest feature, a divisor of its size times the expansion.
+        nextvlad_groups: groups of the largest feature; fewer where they do not share the expanded feature evenly.
         nextvlad_expansion: by how many times a frame is expanded.
         gating_reduction: the hidden layer's gates are computed through so many times fewer units.
         dropout: share of what comes of the clusters that is dropped in training, in [0, 1).
         video_level_classifier_model: name of the video-level model on top; its hyper-parameters are taken too.
 
     Raises:
-        UserError: if groups do not share an expanded feature evenly, or dropout is out of range.
+        UserError: if dropout is out of range.
     """
 
     activation = staticmethod(keras.activations.linear)
@@ -62,14 +64,10 @@ class NextVladModel(LateFusionModel):
         check_dropout(dropout)
         clusters = sizes_by_feature(self.feature_sizes, nextvlad_cluster_size)
         groups = sizes_by_feature(self.feature_sizes, nextvlad_groups)
-        self.aggregations = []
-        for size, *numbers in zip(self.feature_sizes, clusters, groups, strict=True):
-            if size * nextvlad_expansion % numbers[1]:
-                raise UserError(
-                    f"--nextvlad_groups={nextvlad_groups}: {numbers[1]} groups do not share the {size} values of a "
-                    f"feature evenly, with --nextvlad_expansion={nextvlad_expansion}."
-                )
-            self.aggregations.append(NextVlad(size * nextvlad_expansion, *numbers))
+        self.aggregations = [
+            NextVlad(size * nextvlad_expansion, *numbers)
+            for size, *numbers in zip(self.feature_sizes, clusters, groups, strict=True)
+        ]
         self.describe_norm = Standardization(name="describe_norm")
         self.drop = keras.layers.Dropout(dropout, name="drop")
 
@@ -86,12 +84,13 @@ class NextVlad(keras.layers.Layer):
     Args:
         size: size E of expanded frames.
         clusters: number of clusters K.
-        groups: number of groups G.
+        groups: number of groups G, or where they do not share E evenly, of which the greatest common divisor is taken.
     """
 
     def __init__(self, size, clusters, groups, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
+        groups = math.gcd(size, groups)
         self.clusters, self.groups, self.group_size = clusters, groups, size // groups
         self.expand = keras.layers.Dense(size, name="expand")
         self.attention = keras.layers.Dense(groups, activation="sigmoid", name="attention")

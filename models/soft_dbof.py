@@ -21,7 +21,7 @@ class SoftDbofModel(LateFusionModel):
 
     Cost of a clip: 13 M parameters, 45 MFLOP for 10 × 128 → 527; 38 M parameters, 5.1 GFLOP for 300 × 1152 → 3862.
 
-    All frames of a clip are used, in training too. Every feature but the largest has an eighth of the clusters.
+    All frames of a clip are used, in training too. Features smaller than the largest have an eighth of the clusters.
 
     Args:
         dbof_cluster_size: clusters of the largest feature.

@@ -96,7 +96,9 @@ class EncoderLayer(keras.layers.Layer):
         num_frames, units = frames.shape[1:]
         projections = ops.reshape(self.projections(frames), (-1, num_frames, 3, self.heads, units // self.heads))
         query, key, value = ops.unstack(projections, axis=2)  # [B, T, heads, H / heads]
-        attended = ops.dot_product_attention(query, key, value, mask=at_least_one(mask)[:, None, None, :])
+        looked_at = at_least_one(mask)[:, None, None, :]
+        # Not Keras' choice of a kernel: on TPU it takes one that gives every clip the first clip's mask.
+        attended = ops.dot_product_attention(query, key, value, mask=looked_at, flash_attention=False)
         return self.attended(ops.reshape(attended, (-1, num_frames, units)))
 
 

@@ -6,6 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from yt8m_audio.flags import quieten_tensorflow
+
+quieten_tensorflow()  # each of the workers would print what TensorFlow thinks of the processor
+
 from readers import open_clips
 from yt8m_audio.config import DataConfig
 from yt8m_audio.examples import audioset_record

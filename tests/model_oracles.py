@@ -65,7 +65,7 @@ def context_gates(layer, values):
 
 
 def batch_norm(layer, values):
-    if layer.center_only:
+    if getattr(layer, "center_only", False):
         return values - weights(layer)[0]
     gamma, beta, mean, variance, _ = weights(layer)[-5:]
     return (values - mean) / np.sqrt(variance + 1e-3) * gamma + beta

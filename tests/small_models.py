@@ -13,7 +13,7 @@ SMALL = {  # a model that is small by its defaults need not be here
     "ChainModel": {"chain_layers": 2, "chain_units": 8},
     "DecisionLevelAttentionModel": {"hidden_units": 16, "hidden_layers": 2, "dropout": 0.0},
     "FeatureLevelAttentionModel": {"hidden_units": 16, "hidden_layers": 2, "dropout": 0.0},
-    "MlpModel": {"mlp_units": 8, "mlp_layers": 1, "dropout": 0.0},
+    "MlpModel": {"mlp_units": 8, "mlp_layers": 1, "mlp_dropout": 0.0},
     "MultiHeadAttentionModel": {"attention_heads": 2, "hidden_units": 16, "hidden_layers": 1, "dropout": 0.0},
     "MultiLevelAttentionModel": {"hidden_units": 16, "dropout": 0.0},
     "NetVladModel": {"netvlad_cluster_size": 6, "netvlad_hidden_size": 16},

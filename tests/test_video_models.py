@@ -117,10 +117,10 @@ def test_mlp(layers):
     np.testing.assert_allclose(model(inputs(FEATURES)), expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("dropout", [1.0, -0.1])
-def test_dropout_out_of_range(dropout):
-    with pytest.raises(UserError, match=rf"--dropout={dropout:g} must be in \[0, 1\)"):
-        MlpModel(num_classes=3, feature_sizes=(5,), dropout=dropout)
+@pytest.mark.parametrize("mlp_dropout", [1.0, -0.1])
+def test_dropout_out_of_range(mlp_dropout):
+    with pytest.raises(UserError, match=rf"--mlp_dropout={mlp_dropout:g} must be in \[0, 1\)"):
+        MlpModel(num_classes=3, feature_sizes=(5,), mlp_dropout=mlp_dropout)
 
 
 @pytest.mark.parametrize("cls", [LogisticModel, FrameLevelLogisticModel, MoeModel, ChainModel])

@@ -14,6 +14,7 @@ from models import (
     SoftDbofModel,
 )
 from models.late_fusion import sizes_by_feature
+from models.next_vlad import NextVlad
 from models.vlad import normalize_clusters
 from tests.model_oracles import FRAMES, NUM_FRAMES, batch_norm, context_gates, inputs, make, sigmoid, summaries, weights
 from yt8m_audio.errors import UserError
@@ -177,7 +178,7 @@ def test_a_clip_without_frames_is_aggregated_to_zeros(cls, hyper_parameters, agg
         ((128, 1024), 2, [128, 256]),
         ((1024, 128), 8, [256, 32]),
         ((128,), 8, [256]),
-        ((64, 64, 2), 2, [256, 128, 128]),
+        ((64, 64, 2), 2, [256, 256, 128]),
         ((4, 2), 999, [256, 1]),
     ],
 )
@@ -237,7 +238,6 @@ def test_nothing_is_distilled_from_clips_without_frames():
 @pytest.mark.parametrize(
     ("cls", "wrong", "message"),
     [
-        (NextVladModel, {"nextvlad_groups": 4}, "--nextvlad_groups=4: 4 groups do not share the 5 values"),
         (NextVladModel, {"dropout": 1.0}, r"--dropout=1 must be in \[0, 1\)"),
         (MixNextVladModel, {"mix_number": 1}, "--mix_number=1 must be at least 2"),
         (MixNextVladModel, {"mix_temperature": 0.0}, "--mix_temperature=0.0 must be above 0"),
@@ -247,3 +247,9 @@ def test_nothing_is_distilled_from_clips_without_frames():
 def test_wrong_hyper_parameters(cls, wrong, message):
     with pytest.raises(UserError, match=message):
         cls(num_classes=3, feature_sizes=(5,), **{**NEXT, **wrong})
+
+
+@pytest.mark.parametrize(("size", "asked", "groups"), [(8, 4, 4), (10, 4, 2), (13, 8, 1)])
+def test_no_more_groups_than_share_a_feature_evenly(size, asked, groups):
+    layer = NextVlad(size, clusters=3, groups=asked)
+    assert (layer.groups, layer.group_size) == (groups, size // groups)

@@ -22,7 +22,7 @@ class ExportFlags:
 
     Attributes:
         run: Run directory that train.py left.
-        out: Folder to make, a SavedModel; or a file that ends with .keras.
+        out: Folder to make, a SavedModel; or a file that ends with .keras, which computes in float32.
         checkpoint: Which checkpoint: best (by validation; the last one where there was none), last, or a step.
     """
 
@@ -37,6 +37,8 @@ def main(argv) -> int:
     out, run = Path(asked.out), RunDirectory(asked.run)
     _check(out)
     config, checkpoints = run.load_config(), Checkpoints(run.checkpoints)
+    if out.suffix == ".keras":  # Keras' file keeps the precision of some layers and not of others
+        config = dataclasses.replace(config, train=dataclasses.replace(config.train, precision="float32"))
     step = checkpoints.step_of(asked.checkpoint)
     features = fed_with(config.data)
     spec = {"features": features, "num_frames": tf.TensorSpec((None,), tf.int32)}
