@@ -19,7 +19,7 @@ def main(argv) -> int:
     config, *clips = assemble.prepare(request)
     changes = assemble.check_resumable(request, config)
     clips = assemble.cached(config, *clips)
-    loss, teacher = assemble.make_label_loss(config, clips[0]), assemble.open_teacher(config, clips[0])
+    loss, teacher = assemble.make_label_loss(request, config, clips[0]), assemble.open_teacher(config, clips[0])
     training_report.begin(request, config, changes, loss)
     training_report.show(config, *clips, request.run, teacher)
     summary = train(config, assemble.make_model_of(config), *clips, request.run, loss=loss, teacher=teacher)

@@ -217,42 +217,80 @@ TWO_REPLICAS = """
     import numpy as np, tensorflow as tf
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    from models import MixNextVladModel
     from models.batch_normalization import MaskedBatchNormalization, NormalizedDense
+    from yt8m_audio.replicas import sum_over_replicas
 
-    inputs = np.random.default_rng(0).normal(3, 2, (6, 3)).astype("float32")
+    random = np.random.default_rng(0)
+    inputs = random.normal(3, 2, (6, 3)).astype("float32")
     mask = np.array([True, True, True, True, False, False])  # three real rows on one replica, one on the other
-
-    def step(layer, inputs, mask):
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            outputs = layer(inputs, mask=mask, training=True)
-            total = tf.reduce_sum(tf.where(mask[:, None], outputs ** 3, 0.0))
-        return outputs, tape.gradient(total, inputs)
-
-    alone = MaskedBatchNormalization()
-    expected = step(alone, tf.constant(inputs), tf.constant(mask))
+    assert not np.allclose(inputs[:4].mean(0), inputs[:3].mean(0), rtol=1e-2)
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    with strategy.scope():
-        both = MaskedBatchNormalization()
-        both.build((None, 3))
+    assert strategy.num_replicas_in_sync == 2
 
-    def part(context):
-        rows = slice(3 * context.replica_id_in_sync_group, 3 * context.replica_id_in_sync_group + 3)
-        return tf.constant(inputs[rows]), tf.constant(mask[rows])
+    def on_both(step, *whole):
+        def rows(array):
+            def of(context):
+                return tf.constant(array[3 * context.replica_id_in_sync_group :][:3])
+            return strategy.experimental_distribute_values_from_function(of)
+        found = tf.function(lambda *parts: strategy.run(step, parts))(*map(rows, whole))
+        return tf.nest.map_structure(strategy.experimental_local_results, found)
 
-    parts = [strategy.experimental_distribute_values_from_function(lambda context: part(context)[i]) for i in (0, 1)]
-    found = tf.function(lambda a, b: strategy.run(step, (both, a, b)))(*parts)
-    for value, want in zip(found, expected):
-        value = np.concatenate(strategy.experimental_local_results(value))
-        np.testing.assert_allclose(value, want, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(both.moving_mean, alone.moving_mean, rtol=1e-6)
-    np.testing.assert_allclose(both.moving_variance, alone.moving_variance, rtol=1e-5)
-    assert strategy.num_replicas_in_sync == 2 and not np.allclose(inputs[:4].mean(0), inputs[:3].mean(0), rtol=1e-2)
+    def equal(found, expected, what):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4, err_msg=what)
+
+    def step_of(layer, **settings):
+        def step(inputs, mask):
+            weights = [weight.value for weight in layer.trainable_variables]
+            with tf.GradientTape() as tape:
+                tape.watch([inputs, weights])
+                outputs = layer(inputs, mask=mask, training=True, **settings)
+                total = tf.reduce_sum(tf.where(mask[:, None], outputs ** 3, 0.0))
+            of_inputs, of_weights = tape.gradient(total, [inputs, weights])
+            return [outputs, of_inputs], [sum_over_replicas(gradient) for gradient in of_weights]
+        return step
+
+    for what, make, settings in [
+        ("batch normalisation", MaskedBatchNormalization, {}),
+        ("of features far from zero", MaskedBatchNormalization, {"near_zero": False}),
+        ("more units than inputs", lambda: NormalizedDense(5), {}),
+        ("fewer units than inputs", lambda: NormalizedDense(2), {}),
+    ]:
+        alone = make()
+        alone.build((None, 3))
+        with strategy.scope():
+            both = make()
+            both.build((None, 3))
+            for weight, value in zip(both.weights, alone.weights):
+                weight.assign(value.numpy())
+        expected = step_of(alone, **settings)(tf.constant(inputs), tf.constant(mask))
+        found = on_both(step_of(both, **settings), inputs, mask)
+        for parts, want in zip(found[0], expected[0]):
+            equal(np.concatenate(parts), want, what)
+        for parts, want in zip(found[1], expected[1]):
+            equal(parts[0], want, what)
+        for name in ("moving_mean", "moving_variance"):
+            equal(getattr(both, name), getattr(alone, name), what)
+
+    model = MixNextVladModel(num_classes=4, feature_sizes=(3,))
+
+    def distill(mixture, parts, real):
+        with tf.GradientTape() as tape:
+            tape.watch([mixture, parts])
+            loss = model.distillation(mixture, parts, real)
+        return [loss, *tape.gradient(loss, [mixture, parts])]
+
+    logits = [random.normal(size=shape).astype("float32") for shape in ((6, 4), (6, 3, 4))]
+    loss, *expected = distill(*map(tf.constant, (*logits, mask)))
+    losses, *found = on_both(distill, *logits, mask)
+    equal(np.mean(losses), loss, "distillation")  # the training step takes the mean over replicas
+    for parts, want in zip(found, expected):
+        equal(np.concatenate(parts) / 2, want, "gradient of distillation")
     print("equal")
 """
 
 
-def test_two_replicas_normalize_as_one():
+def test_two_replicas_are_as_one():
     """In a process of its own: TensorFlow's devices cannot be split once they are used."""
     run = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(TWO_REPLICAS)],
@@ -316,3 +354,11 @@ def squares_and_gradients(call, weights):
         found = call()
         total = tf.reduce_sum(tf.sin(found))
     return found, tape.gradient(total, [weight.value for weight in weights])
+
+
+@pytest.mark.parametrize("mean", [0.0, 1e3, 1e5])
+def test_features_far_from_zero_are_normalized_too(mean):
+    rows = (np.random.default_rng(0).normal(mean, 1.0, (4096, 4))).astype("float32")
+    norm = MaskedBatchNormalization()
+    found = norm(tf.constant(rows), mask=tf.ones(4096, tf.bool), training=True, near_zero=False)
+    np.testing.assert_allclose(np.std(found, axis=0), 1.0, rtol=0.01)

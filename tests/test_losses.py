@@ -13,7 +13,13 @@ from yt8m_audio.config import TrainConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.registry import LOSSES, MODELS, hyper_parameters
 from yt8m_audio.run_directory import RunDirectory
-from yt8m_audio.training.class_weights import class_weights, inverse_frequency, keep_weights, kept_weights
+from yt8m_audio.training.class_weights import (
+    class_weights,
+    inverse_frequency,
+    keep_weights,
+    kept_weights,
+    resumed_weights,
+)
 from yt8m_audio.training.losses import LabelLoss, distilled, make_loss
 
 LABELS = np.array([[1, 0, 1], [0, 0, 0]], "uint8")
@@ -256,7 +262,43 @@ def test_a_run_keeps_its_weights(tmp_path):
     run.create()
     weights = np.array([1 / 3, 1, 2e-7], "float32")
     keep_weights(run, weights)
-    np.testing.assert_array_equal(kept_weights(run, 3), weights)
+    np.testing.assert_array_equal(kept_weights(run, "inverse_frequency", 3), weights)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "is missing.*--class_weights=w.csv"), ("index\n", "needs the col")]
+)
+def test_kept_weights_that_are_gone_are_named(content, said, tmp_path):
+    if content is not None:
+        (tmp_path / "class_weights.csv").write_text(content)
+    with pytest.raises(UserError, match=f"^{tmp_path}/class_weights.csv {said}"):
+        kept_weights(RunDirectory(str(tmp_path)), "w.csv", 3)
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "kept", "expected", "said"),
+    [
+        ("same.csv", True, True, 5, ""),
+        ("other.csv", False, True, 5, ""),
+        ("other.csv", True, True, 50, "--class_weights=other.csv holds other weights than before"),
+        ("gone.csv", True, True, 5, ""),
+        ("inverse_frequency", True, True, 5, ""),
+        ("other.csv", True, False, 50, "class_weights.csv is missing: it is written anew"),
+    ],
+)
+def test_a_resumed_run_goes_on_with_the_weights_that_it_had(
+    asked, given, kept, expected, said, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    run = RunDirectory("run")
+    run.create()
+    for file, weight in {"same.csv": 5, "other.csv": 50, **({"run/class_weights.csv": 5} if kept else {})}.items():
+        (tmp_path / file).write_text(f"index,weight\n0,{weight}\n")
+    found = resumed_weights(run, asked, 3, lambda: Labels(np.array([0]), np.array([1])), given)
+    np.testing.assert_array_equal(found, [expected, 1, 1])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == bool(said)
+    assert said in "".join(lines)
 
 
 # Making them, and teachers

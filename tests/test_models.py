@@ -120,6 +120,25 @@ def test_dbof_samples_in_training_where_there_are_more_frames(iterations, traini
     assert np.array_equal(model.random.state, before) is not drawn
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("random_frames", [True, False])
+def test_dbof_sampling_is_compiled_by_xla(random_frames):
+    model = make(DbofModel, **{**DBOF, "iterations": 2}, sample_random_frames=random_frames)
+    five_frames = np.random.default_rng(0).integers(0, 256, (3, 5, 5), dtype=np.uint8)
+    before = np.array(model.random.state)
+
+    @tf.function(jit_compile=True)
+    def step():
+        with tf.GradientTape() as tape:
+            logits = model(inputs(five_frames), training=True)
+            total = tf.reduce_sum(logits**2)
+        return logits, tape.gradient(total, [weight.value for weight in model.trainable_variables])
+
+    logits, gradients = step()
+    assert not np.array_equal(model.random.state, before)
+    assert all(np.isfinite(each).all() for each in (logits, *gradients))
+
+
 @pytest.mark.parametrize("cls", [DbofModel, LstmModel])
 def test_another_classifier_on_top_takes_its_hyper_parameters(cls):
     small = {**DBOF} if cls is DbofModel else {"lstm_cells": 6}

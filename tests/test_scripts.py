@@ -244,6 +244,40 @@ def test_eval_has_the_loss_that_validation_had(weights, data, tmp_path, monkeypa
     assert found["loss"] == pytest.approx(validated[found["step"]], rel=1e-5)
 
 
+def test_class_weights_stay_when_a_run_is_resumed(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w.csv").write_text("index,weight\n0,5\n")
+    (tmp_path / "other.csv").write_text("index,weight\n0,7\n")
+
+    def resumed(*more):
+        """What the run says of class weights, and that of class 0 after it."""
+        assert train(data, "run", *more) == 0
+        said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("--class_weights")]
+        return said, (tmp_path / "run" / "class_weights.csv").read_text().splitlines()[1]
+
+    assert resumed("--num_epochs=1", "--class_weights=w.csv") == ([], "0,5")
+    (tmp_path / "w.csv").write_text("index,weight\n0,50\n")
+    assert resumed("--num_epochs=2") == ([], "0,5")
+    said, weight = resumed("--class_weights=w.csv")
+    assert (len(said), weight) == (1, "0,50")
+    (tmp_path / "w.csv").unlink()
+    assert resumed("--class_weights=w.csv") == ([], "0,50")
+    assert resumed("--class_weights=other.csv") == (["--class_weights was w.csv, and is other.csv from now on."], "0,7")
+
+
+def test_eval_names_the_class_weights_that_it_misses(data, tmp_path, capsys):
+    assert train(data, tmp_path / "run", "--num_epochs=1", "--class_weights=inverse_frequency") == 0
+    file = tmp_path / "run" / "class_weights.csv"
+    file.unlink()
+    assert evaluate(tmp_path / "run", data) == 2
+    again = [f"--train_dir={tmp_path}/run", "--class_weights=inverse_frequency"]
+    said = error_of(capsys)
+    assert f"{file} is missing" in said
+    assert f"train.py {' '.join(again)}." in said
+    assert run(train_script, *again) == 0
+    assert evaluate(tmp_path / "run", data) == 0
+
+
 def test_a_run_from_before_there_were_losses_settings_goes_on(data, tmp_path, capsys):
     assert train(data, tmp_path / "run", "--num_epochs=1") == 0
     config = json.loads((tmp_path / "run" / "config.json").read_text())
@@ -365,10 +399,12 @@ def test_start_new_model_leaves_what_is_no_run_alone(data, tmp_path):
 def test_start_new_model_moves_the_old_run_aside_and_nothing_else(data, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mine.txt").write_text("keep me")
-    assert train(data, tmp_path / "run", "--num_epochs=1") == 0
+    assert train(data, tmp_path / "run", "--num_epochs=1", "--class_weights=inverse_frequency") == 0
     old = json.loads((tmp_path / "run" / "config.json").read_text())
     assert train(data, tmp_path / "run", "--num_epochs=1", "--start_new_model", model="LogisticModel") == 0
     assert json.loads((tmp_path / "run.old-1" / "config.json").read_text()) == old
+    assert (tmp_path / "run.old-1" / "class_weights.csv").exists()
+    assert not (tmp_path / "run" / "class_weights.csv").exists()
     assert (tmp_path / "run" / "mine.txt").exists()
 
 
@@ -414,6 +450,7 @@ def error_of(capsys):
         (["--label_loss=HingeLoss", "--label_smoothing=0.1"], "--label_smoothing=0.1 does not apply"),
         (["--class_weights=/nowhere.csv"], "--class_weights=/nowhere.csv is not inverse_frequency"),
         (["--teacher_weight=1.5"], "--teacher_weight=1.5 must be at most 1"),
+        (["--teacher_weight=0.7"], "--teacher_weight=0.7 is of no teacher"),
     ],
 )
 def test_a_mistake_gets_one_line(arguments, said, data, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 config.json        every setting, versions, label map hash
 model_flags.json   as the starter code writes it
+class_weights.csv  where the label loss has class weights: those that the run was trained with
 checkpoints/       step-00000087.npz, ...; best.json names the best
 logs/              for TensorBoard: train, validation, eval
 metrics.jsonl      a line a record, for programs
@@ -25,6 +26,7 @@ PACKAGES = ("tensorflow", "keras", "numpy")
 OURS = (
     "config.json",
     "model_flags.json",
+    "class_weights.csv",
     "checkpoints",
     "logs/train",
     "logs/validation",
@@ -49,6 +51,11 @@ class RunDirectory:
     def metrics_file(self) -> Path:
         """One JSON object a line: training and validation metrics as they came."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def class_weights_file(self) -> Path:
+        """Factors of the classes' losses; there where the run was trained with some."""
+        return self.path / "class_weights.csv"
 
     def logs(self, part: str) -> Path:
         """TensorBoard's folder of the part "train", "validation" or "eval"."""

@@ -1,7 +1,7 @@
 """Makes readers, clips and models of configs: the one place where the zoos meet the framework."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 
 import keras
@@ -19,7 +19,13 @@ from yt8m_audio.registry import LOSSES, hyper_parameters
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.sample import sample_patterns
 from yt8m_audio.training.checkpoints import Checkpoints
-from yt8m_audio.training.class_weights import INVERSE_FREQUENCY, class_weights, kept_weights, read_weights
+from yt8m_audio.training.class_weights import (
+    INVERSE_FREQUENCY,
+    class_weights,
+    kept_weights,
+    read_weights,
+    resumed_weights,
+)
 from yt8m_audio.training.loop import build
 from yt8m_audio.training.losses import LabelLoss, make_loss
 from yt8m_audio.training.optimizers import make_optimizer
@@ -92,7 +98,7 @@ def prepare(request: TrainRequest) -> tuple[Config, readers.Clips, readers.Clips
         train = dataclasses.replace(train, base_learning_rate=model.recommended_learning_rate)
     config = Config(clips.data, config.model, train)
     check_model(config)
-    check_learning(config)
+    check_learning(config, request.given, request.resumed)
     train_clips, validation_clips = split(clips)
     data = dataclasses.replace(config.data, cache=fitting_cache(train_clips, validation_clips))
     return dataclasses.replace(config, data=data), train_clips, validation_clips
@@ -184,16 +190,26 @@ def complete_loss(train: TrainConfig) -> TrainConfig:
     return dataclasses.replace(train, loss_hyper_parameters=settings)
 
 
-def check_learning(config: Config) -> None:
+def check_learning(config: Config, given: Set[str] = frozenset(), resumed: Config | None = None) -> None:
     """Looks at the files that the loss and the teacher need, before all clips are read.
 
+    Args:
+        config: a complete config.
+        given: names of the flags given.
+        resumed: the config of the run that is gone on with, or None.
+
     Raises:
-        UserError: if one is not there or does not fit.
+        UserError: if one is not there or does not fit, or a weight is given to no teacher.
     """
     train = config.train
     weights = train.loss_hyper_parameters["class_weights"]
-    if weights and weights != INVERSE_FREQUENCY:
+    if weights and weights != INVERSE_FREQUENCY and not same_class_weights(config, resumed):
         read_weights(weights, config.data.num_classes)
+    if "teacher_weight" in given and not train.teacher:
+        raise UserError(
+            f"--teacher_weight={train.teacher_weight:g} is of no teacher: name one with --teacher, a CSV that "
+            "inference.py wrote, or leave --teacher_weight out."
+        )
     if train.teacher and config.data.segment_labels:
         raise UserError(
             f"--teacher={train.teacher}: segments cannot be taught, as a file of predictions is of whole clips: leave "
@@ -203,10 +219,21 @@ def check_learning(config: Config) -> None:
         raise UserError(f"--teacher={train.teacher} is no file: name the CSV that inference.py wrote.")
 
 
-def make_label_loss(config: Config, train_clips: readers.Clips) -> LabelLoss:
-    """Makes the label loss of a complete config; class weights are counted on the clips to train on."""
-    weights = config.train.loss_hyper_parameters["class_weights"]
-    return make_loss(config.train, class_weights(weights, config.data.num_classes, train_clips.labels))
+def same_class_weights(config: Config, resumed: Config | None) -> bool:
+    """Whether a run is gone on with that has class weights already, of the setting that it still has."""
+    asked = config.train.loss_hyper_parameters["class_weights"]
+    return bool(asked and resumed and resumed.train.loss_hyper_parameters.get("class_weights") == asked)
+
+
+def make_label_loss(request: TrainRequest, config: Config, train_clips: readers.Clips) -> LabelLoss:
+    """Makes the label loss of a complete config; class weights are those of the run, or of the clips to train on."""
+    asked, num_classes = config.train.loss_hyper_parameters["class_weights"], config.data.num_classes
+    if same_class_weights(config, request.resumed):
+        given = "class_weights" in request.given
+        weights = resumed_weights(request.run, asked, num_classes, train_clips.labels, given)
+    else:
+        weights = class_weights(asked, num_classes, train_clips.labels)
+    return make_loss(config.train, weights)
 
 
 def label_loss_of(run: RunDirectory, config: Config) -> LabelLoss:
@@ -215,8 +242,8 @@ def label_loss_of(run: RunDirectory, config: Config) -> LabelLoss:
     Raises:
         UserError: if the run's class weights are not there.
     """
-    weighted = config.train.loss_hyper_parameters.get("class_weights")
-    return make_loss(config.train, kept_weights(run, config.data.num_classes) if weighted else None)
+    asked = config.train.loss_hyper_parameters.get("class_weights")
+    return make_loss(config.train, kept_weights(run, asked, config.data.num_classes) if asked else None)
 
 
 def open_teacher(config: Config, train_clips: readers.Clips) -> Teacher | None:

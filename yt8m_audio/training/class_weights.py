@@ -1,9 +1,9 @@
-"""Factors of the classes' losses: computed, read, and kept with the checkpoints of a run.
+"""Factors of the classes' losses: computed, read, and kept in the run directory.
 
 weights = class_weights("inverse_frequency", num_classes=527, labels=clips.labels)      # float32 [C]
 weights = class_weights("weights.csv", num_classes=527, labels=clips.labels)
 keep_weights(run, weights)         # eval.py and a resumed run have the clips and the CSV no longer, perhaps
-kept_weights(run, num_classes=527)
+kept_weights(run, "weights.csv", num_classes=527)
 """
 
 from collections.abc import Callable
@@ -17,7 +17,6 @@ from yt8m_audio.run_directory import RunDirectory, written_beside
 
 INVERSE_FREQUENCY = "inverse_frequency"
 COLUMNS = ("index", "weight")
-KEPT_FILE = "class_weights.csv"
 
 
 def class_weights(asked: str | None, num_classes: int, labels: Callable) -> np.ndarray | None:
@@ -42,6 +41,37 @@ def class_weights(asked: str | None, num_classes: int, labels: Callable) -> np.n
     return inverse_frequency(found.rows, found.values, num_classes)
 
 
+def resumed_weights(run: RunDirectory, asked: str, num_classes: int, labels: Callable, given: bool) -> np.ndarray:
+    """Returns the weights of a run that goes on with the setting that it had: those that it kept.
+
+    They are made anew, which is printed, only where the command line has the flag and either the CSV holds other
+    weights by now or the kept ones are gone.
+
+    Args:
+        run: the run that goes on.
+        asked: inverse_frequency, or the path of a CSV, which may be gone.
+        num_classes: C.
+        labels: gives the labels of the training clips, as for `class_weights`.
+        given: whether the command line has the flag.
+
+    Returns:
+        float32 [C].
+
+    Raises:
+        UserError: if a file cannot be read.
+    """
+    if given and not run.class_weights_file.is_file():
+        print(f"{run.class_weights_file} is missing: it is written anew, as --class_weights={asked} says.")
+        return class_weights(asked, num_classes, labels)
+    kept = kept_weights(run, asked, num_classes)
+    if not given or asked == INVERSE_FREQUENCY or not Path(asked).is_file():
+        return kept
+    found = read_weights(asked, num_classes)
+    if not np.array_equal(found, kept):
+        print(f"--class_weights={asked} holds other weights than before, which are taken from now on.")
+    return found
+
+
 def inverse_frequency(clips: np.ndarray, classes: np.ndarray, num_classes: int) -> np.ndarray:
     """Weighs classes by 1 / (number of clips), scaled to mean 1 over the classes that occur; there is no cap.
 
@@ -62,57 +92,67 @@ def inverse_frequency(clips: np.ndarray, classes: np.ndarray, num_classes: int) 
     return weights.astype(np.float32)
 
 
-def read_weights(path: str, num_classes: int) -> np.ndarray:
+def read_weights(path: str, num_classes: int, called: str = "") -> np.ndarray:
     """Reads a CSV with the columns index and weight, float32 [C]; classes that it does not name weigh 1.
+
+    Args:
+        path: the CSV.
+        num_classes: C.
+        called: what errors call it. The flag when empty.
 
     Raises:
         UserError: if it cannot be read, a class is not in [0, C) or comes twice, or a weight is no number from 0 up.
     """
+    called = called or f"--class_weights={path}"
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False)
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"--class_weights={path} is not {INVERSE_FREQUENCY}, and cannot be read as a CSV: {error}"
-        ) from error
+        raise UserError(f"{called} is not {INVERSE_FREQUENCY}, and cannot be read as a CSV: {error}") from error
     if not set(COLUMNS) <= set(table.columns):
         found = ", ".join(map(str, table.columns))
-        raise UserError(f"--class_weights={path} needs the columns {' and '.join(COLUMNS)}; found {found}.")
+        raise UserError(f"{called} needs the columns {' and '.join(COLUMNS)}; found {found}.")
     numbers = {name: pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64) for name in COLUMNS}
     index, weight = numbers["index"], numbers["weight"]
     known = np.isin(index, np.arange(num_classes))
-    _refuse(path, ~known, table["index"], f"is no class from 0 to {num_classes - 1}")
-    _refuse(path, table["index"].duplicated().to_numpy(), table["index"], "is the index of an earlier line too")
-    _refuse(path, ~(np.isfinite(weight) & (weight >= 0)), table["weight"], "is no weight: give a number from 0 up")
+    _refuse(called, ~known, table["index"], f"is no class from 0 to {num_classes - 1}")
+    _refuse(called, table["index"].duplicated().to_numpy(), table["index"], "is the index of an earlier line too")
+    _refuse(called, ~(np.isfinite(weight) & (weight >= 0)), table["weight"], "is no weight: give a number from 0 up")
     weights = np.ones(num_classes, np.float32)
     weights[index.astype(np.int64)] = weight
     return weights
 
 
 def keep_weights(run: RunDirectory, weights: np.ndarray | None) -> None:
-    """Writes weights [C] beside the checkpoints of a run, in a form that `read_weights` reads."""
+    """Writes weights [C] into the directory of a run, in a form that `read_weights` reads."""
     if weights is None:
         return
-    with written_beside(_kept_file(run)) as partial:
+    with written_beside(run.class_weights_file) as partial:
         lines = [f"{index},{weight:.9g}\n" for index, weight in enumerate(weights)]
         partial.write_text("".join([f"{','.join(COLUMNS)}\n", *lines]))
 
 
-def kept_weights(run: RunDirectory, num_classes: int) -> np.ndarray:
+def kept_weights(run: RunDirectory, asked: str, num_classes: int) -> np.ndarray:
     """Reads the weights [C] that a run was trained with.
+
+    Args:
+        run: the run.
+        asked: what its flag class_weights was, which its error says how to give again.
+        num_classes: C.
 
     Raises:
         UserError: if they are not there.
     """
-    return read_weights(str(_kept_file(run)), num_classes)
+    file = run.class_weights_file
+    if not file.is_file():
+        raise UserError(
+            f"{file} is missing, which holds the class weights of the run's loss: put it back, or have it written anew "
+            f"by python train.py --train_dir={run.path} --class_weights={asked}."
+        )
+    return read_weights(str(file), num_classes, called=str(file))
 
 
-def _kept_file(run: RunDirectory) -> Path:
-    """Where the weights of a run lie: with its checkpoints, together with which a run is moved."""
-    return run.checkpoints / KEPT_FILE
-
-
-def _refuse(path: str, wrong: np.ndarray, cells: pd.Series, why: str) -> None:
+def _refuse(called: str, wrong: np.ndarray, cells: pd.Series, why: str) -> None:
     """Raises a UserError about the first line that is wrong, if one is."""
     if wrong.any():
         first = int(np.argmax(wrong))
-        raise UserError(f"--class_weights={path}, line {first + 2}: '{cells[first]}' {why}.")
+        raise UserError(f"{called}, line {first + 2}: '{cells[first]}' {why}.")
