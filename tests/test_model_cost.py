@@ -87,16 +87,16 @@ class MappedModel(FrameLevelModel):
     ],
 )
 def test_costs_are_those_counted_by_hand(cls, hyper_parameters, parameters, multiply_adds):
-    found = cost(cls, 7, (3, 2), 3, input_normalization="none", **hyper_parameters)
+    found = cost(cls, 7, (3, 2), 3, {"input_normalization": "none", **hyper_parameters})
     assert found == Cost(parameters, 2 * multiply_adds)
 
 
 def test_what_is_not_trained_is_no_parameter():
-    assert cost(LogisticModel, 1, (5,), 3, input_normalization="batch").parameters == 5 * 3 + 3 + 2 * 5
+    assert cost(LogisticModel, 1, (5,), 3, {"input_normalization": "batch"}).parameters == 5 * 3 + 3 + 2 * 5
 
 
 def test_weights_are_not_allocated():
-    assert cost(LogisticModel, 1, (10**6,), 10**9, input_normalization="none") == Cost(10**15 + 10**9, 2 * 10**15)
+    assert cost(LogisticModel, 1, (10**6,), 10**9, {"input_normalization": "none"}) == Cost(10**15 + 10**9, 2 * 10**15)
 
 
 @pytest.mark.parametrize(("mode", "gates"), [("lstm", 4), ("gru", 3)])

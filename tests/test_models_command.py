@@ -10,9 +10,9 @@ from keras import ops
 
 from models import FrameLevelModel
 from yt8m_audio.__main__ import main_of_command
-from yt8m_audio.commands.model_cost import clip_placeholders
+from yt8m_audio.commands.model_cost import clip_placeholders, cost, written
 from yt8m_audio.commands.model_diagram import diagram, watch
-from yt8m_audio.commands.models import console, short
+from yt8m_audio.commands.models import console, cost_in_words, short
 from yt8m_audio.errors import UserError
 from yt8m_audio.registry import MODELS
 
@@ -49,8 +49,8 @@ def test_everything_of_one_model(capsys):
         "Layers of LSTM cells, the last output classified.",
         "0.001 recommended",
         "batch normalisation recommended",
-        "3 × 6 → 5",
-        "300 × 1152 → 3862",
+        "3 × (4 + 2) → 5",
+        "300 × (1024 + 128) → 3862",
         "--lstm_cells",
         "cells a layer.",
         "--l2_penalty",
@@ -75,7 +75,7 @@ def test_one_model_as_json(capsys):
     assert found["recommended_learning_rate"] == 0.001
     assert found["settings"]["lstm_cells"] == 8
     layers = 4 * 8 * (6 + 8 + 1) + 4 * 8 * (8 + 8 + 1)
-    assert found["parameters"] == found["costs"]["3 × 6 → 5"]["parameters"] == 2 * 6 + layers + 8 * 5 + 5
+    assert found["parameters"] == found["costs"]["3 × (4 + 2) → 5"]["parameters"] == 2 * 6 + layers + 8 * 5 + 5
     assert {flag["name"]: flag["default"] for flag in found["flags"]} == {
         "lstm_cells": 1024,
         "lstm_layers": 2,
@@ -93,6 +93,22 @@ def test_one_model_as_json(capsys):
         "join": "",
         "parameters": 4 * 8 * (8 + 8 + 1),
     }
+
+
+@pytest.mark.parametrize(("sizes", "same"), [((1024, 128), True), ((1152,), False)])
+def test_a_cost_is_the_docstrings_of_its_shape_alone(sizes, same):
+    cls = MODELS.get("NetVladModel")
+    counted = written(cost(cls, 300, sizes, 3862))
+    assert cost_in_words(cls, 300, sizes, 3862).replace("\n", ", ") == counted
+    assert counted.startswith("310 M parameters") == same
+
+
+def test_the_costs_of_one_model_are_of_different_shapes(capsys):
+    asked = ("NetVladModel", "--num_frames=300", "--feature_sizes=1152", "--num_classes=3862", "--json")
+    found = json.loads(said(capsys, *asked))
+    assert found["shape"] == "300 × 1152 → 3862"
+    assert found["costs"]["300 × 1152 → 3862"]["parameters"] == found["parameters"]
+    assert found["costs"]["300 × (1024 + 128) → 3862"]["parameters"] != found["parameters"]
 
 
 def test_a_model_outside_the_repository(tmp_path, monkeypatch, capsys):

@@ -13,6 +13,8 @@ import eval as eval_script
 import inference as inference_script
 import train as train_script
 from yt8m_audio import flags
+from yt8m_audio.__main__ import main_of_command
+from yt8m_audio.commands.assemble import complete_model
 from yt8m_audio.commands.outside_models import find_model
 from yt8m_audio.errors import UserError
 from yt8m_audio.examples import audioset_record
@@ -205,3 +207,90 @@ def test_a_module_that_runs_as_a_script_may_be_imported_too(folder):
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(Path(flags.__file__).parents[1])}
     done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, cwd=folder, env=environment)
     assert done.stdout == "script\n", done.stderr
+
+
+BROKEN = '''
+import keras
+from keras import ops
+
+from models import FrameLevelModel
+from yt8m_audio.registry import register_model
+
+
+@register_model
+class BrokenModel(FrameLevelModel):
+    """Is wrong."""
+
+    def __init__(self, {arguments}, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = keras.layers.Dense(self.num_classes)
+        self.dense.build((None, 128))
+
+{method}
+'''
+LINE = "(HERE/broken.py, line 19)."
+WRONG = {
+    "return self.dense(frames[:, 0, :3])": ("ValueError: Input 0 ", "128", LINE),
+    "raise ValueError": (f": ValueError {LINE}",),
+    "return {}['missing']": (f": KeyError: 'missing' {LINE}",),
+    "raise RuntimeError('\\n\\nsecond\\nthird')": (f": RuntimeError: second {LINE}",),
+    "return self.dense(frames)": ("gives float32 [1, 10, 3] of one clip: it must give float32 [1, 3]",),
+}
+
+
+def write_broken(folder, line="", arguments="*, width=5"):
+    method = f"    def classify(self, frames, mask, training):\n        {line}\n" if line else ""
+    write(folder, "broken", BROKEN.format(method=method, arguments=arguments))
+
+
+@pytest.mark.parametrize("line", [*WRONG, ""])
+def test_a_model_that_is_wrong_is_said_before_a_run_directory_is_made(line, folder, capsys):
+    write_broken(folder, line)
+    pattern = shards(folder)
+    asked = ("--model=broken:BrokenModel", f"--train_data_pattern={pattern}", "--num_classes=3")
+    assert run(train_script, *asked) == 2
+    said = capsys.readouterr().err.replace(str(folder), "HERE").strip().splitlines()[-1]
+    assert said.startswith("error: --model=broken:BrokenModel ")
+    for words in WRONG.get(line, ("BrokenModel has no method classify (HERE/broken.py, line 9).",)):
+        assert words in said
+    assert not (folder / "runs").exists()
+
+
+def test_what_models_shows_of_a_model_that_is_wrong(folder):
+    write_broken(folder, "return {}['missing']")
+    with pytest.raises(UserError, match=r": KeyError: 'missing' \(.*broken.py, line 19\)\.$"):
+        main_of_command(["yt8m_audio", "models", "broken:BrokenModel"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("*, seed=1", "its hyper-parameter seed has the name of another flag: rename it"),
+        ("*, train_dir=1", "its hyper-parameter train_dir has the name of another flag: rename it"),
+        ("*, num_gpu=1", "its hyper-parameter num_gpu has the name of another flag: rename it"),
+        ("*, label_smoothing=0.1", "label_smoothing has the name of a flag of --label_loss=CrossEntropyLoss: rename"),
+        ("*, widths=(1, 2)", "its hyper-parameter widths is a tuple, which no flag is"),
+    ],
+)
+def test_a_hyper_parameter_that_can_be_no_flag(arguments, said, folder):
+    write_broken(folder, "return self.dense(frames[:, 0])", arguments)
+    with pytest.raises(UserError) as error:
+        flags.parse_train(["train.py", "--model=broken:BrokenModel"])
+    assert str(error.value).startswith("--model=broken:BrokenModel: ")
+    assert said in str(error.value)
+
+
+def test_models_says_that_its_own_flag_has_the_name(folder):
+    write_broken(folder, "return self.dense(frames[:, 0])", "*, num_frames=3")
+    with pytest.raises(UserError, match="its hyper-parameter num_frames has the name of another flag: rename it"):
+        main_of_command(["yt8m_audio", "models", "broken:BrokenModel"])
+
+
+@pytest.mark.parametrize(("arguments", "least"), [("*, context=0", 0), ("*, context=-1", -1), ("context=5", 1)])
+def test_a_whole_number_may_be_its_default(arguments, least, folder):
+    write_broken(folder, "return self.dense(frames[:, 0])", arguments)
+    request = flags.parse_train(["train.py", "--model=broken:BrokenModel", f"--context={least}"])
+    assert complete_model(request.config.model).hyper_parameters["context"] == least
+    request = flags.parse_train(["train.py", "--model=broken:BrokenModel", f"--context={least - 1}"])
+    with pytest.raises(UserError, match=f"--context={least - 1} must be at least {least}"):
+        complete_model(request.config.model)

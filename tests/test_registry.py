@@ -5,6 +5,7 @@ import pytest
 
 import models  # noqa: F401  registers the models
 import readers  # noqa: F401  registers the readers
+from models.base import ClassifierOnTop, classifier_hyper_parameters
 from yt8m_audio.errors import UserError, nearest
 from yt8m_audio.registry import MODELS, READERS, Registry, argument_help, hyper_parameters
 
@@ -133,6 +134,32 @@ def test_every_hyper_parameter_of_a_model_has_its_help(name):
 @pytest.mark.parametrize("name", MODELS.names())
 def test_what_the_framework_gives_is_no_hyper_parameter(name):
     assert not {"num_classes", "feature_sizes", "name", "dtype"} & set(hyper_parameters(MODELS.get(name)))
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS.names() if issubclass(MODELS.get(name), ClassifierOnTop)])
+def test_a_model_and_the_one_on_top_of_it_share_no_hyper_parameter(name):
+    own = hyper_parameters(MODELS.get(name)).keys() - hyper_parameters(ClassifierOnTop).keys()
+    on_top = [cls for cls in map(MODELS.get, MODELS.names()) if cls.level == "video"]
+    assert [(cls.__name__, own & classifier_hyper_parameters(cls).keys()) for cls in on_top] == [
+        (cls.__name__, set()) for cls in on_top
+    ]
+
+
+def test_an_argument_by_place_is_a_hyper_parameter_too():
+    class Dog:
+        """A dog."""
+
+        def __init__(self, sticks=2, **kwargs):
+            self.sticks = sticks
+
+    class Puppy(Dog):
+        """A dog that decides on its sticks."""
+
+        def __init__(self, *, naps=3):
+            super().__init__(sticks=1)
+
+    assert [(each.name, each.default) for each in hyper_parameters(Dog).values()] == [("sticks", 2)]
+    assert list(hyper_parameters(Puppy)) == ["naps"]
 
 
 def test_nearest():

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from absl import flags as absl_flags
@@ -33,7 +33,6 @@ DEFINE = {
     float: absl_flags.DEFINE_float,
     str: absl_flags.DEFINE_string,
 }
-TAKEN = {field.name for group in (DataConfig, TrainConfig) for field in dataclasses.fields(group)}
 ENVIRONMENT_FAULTS = {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR}
 
 
@@ -48,6 +47,12 @@ class TrainFlags:
 
     train_dir: str = ""
     start_new_model: bool = False
+
+
+TAKEN = {
+    each.name for group in (TrainFlags, DataConfig, ModelConfig, TrainConfig) for each in dataclasses.fields(group)
+}
+TAKEN |= {"num_gpu", "flagfile", "undefok", *RENAMED, *(each.lstrip("-") for each in HELP)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,7 +181,7 @@ def another_model(run: RunDirectory, name: str, old: Any, new: Any) -> UserError
 
 
 def overlaid(
-    config: Config, given: dict[str, Any], model_flags: Sequence[str], loss_flags: Sequence[str] = ()
+    config: Config, given: dict[str, Any], model_flags: Collection[str], loss_flags: Collection[str] = ()
 ) -> Config:
     """Returns the config with the flags given put over it; of the loss before, what the loss now has too is kept."""
 
@@ -209,7 +214,7 @@ class Parser:
         self.values = absl_flags.FlagValues()
         self.values.set_gnu_getopt(True)
         self.groups: dict[str, list[str]] = {}
-        self.model_flags: list[str] = []
+        self.model_flags: dict[str, str] = {}  # flag -> the flag that names the model
         self.loss_flags: list[str] = []
         self.ignored: dict[str, str] = {}
         self.positional = [each for group in groups for each in dataclasses.fields(group) if is_positional(each)]
@@ -242,14 +247,15 @@ class Parser:
         from yt8m_audio.commands.outside_models import find_model
         from yt8m_audio.registry import hyper_parameters
 
-        self._define_hyper_parameters(name, hyper_parameters(find_model(name)))
+        self._define_hyper_parameters("model", name, hyper_parameters(find_model(name)))
         if "video_level_classifier_model" in self.model_flags:
             self._parse(known_only=True)
             given = self.values["video_level_classifier_model"].present
             classifier = "" if given else resumed.get("video_level_classifier_model")
             classifier = classifier or self.value("video_level_classifier_model")
-            classifier_class = find_model(classifier, "video_level_classifier_model")
-            self._define_hyper_parameters(classifier, classifier_hyper_parameters(classifier_class))
+            flag = "video_level_classifier_model"
+            parameters = classifier_hyper_parameters(find_model(classifier, flag))
+            self._define_hyper_parameters(flag, classifier, parameters)
 
     def define_loss(self, name: str) -> None:
         """Defines the flags of a loss."""
@@ -257,6 +263,8 @@ class Parser:
         from yt8m_audio.registry import LOSSES, hyper_parameters
 
         for each in hyper_parameters(LOSSES.get(name)).values():
+            if each.name in self.model_flags:
+                raise _not_a_name(self.model_flags[each.name], each.name, f"a flag of --label_loss={name}")
             if each.name in self.values:
                 raise ValueError(f"{name}: the hyper-parameter {each.name} has the name of another flag.")
             self._define(f"{name}'s own", each.name, each.type, each.default, {each.name: each.help})
@@ -336,13 +344,25 @@ class Parser:
             DEFINE[kind](name, None, "", flag_values=self.values)
             self.ignored[name] = why
 
-    def _define_hyper_parameters(self, name: str, parameters: dict) -> None:
+    def _define_hyper_parameters(self, flag: str, name: str, parameters: dict) -> None:
+        """Defines those of a model that no model below it has too.
+
+        Raises:
+            UserError: if one has the name of another flag, or a type that no flag has.
+        """
+        asked = f"--{flag}={name}"
         for each in parameters.values():
-            if each.name in TAKEN:
-                raise ValueError(f"{name}: the hyper-parameter {each.name} has the name of another flag.")
-            if each.name not in self.values:
-                self._define(f"{name}'s own", each.name, each.type, each.default, {each.name: each.help})
-                self.model_flags.append(each.name)
+            if each.name in self.model_flags:
+                continue
+            if each.name in TAKEN or each.name in self.values:
+                raise _not_a_name(asked, each.name, "another flag")
+            if each.type not in DEFINE:
+                raise UserError(
+                    f"{asked}: its hyper-parameter {each.name} is a {each.type.__name__}, which no flag is: give it a "
+                    "default that is a bool, an int, a float or a str."
+                )
+            self._define(f"{name}'s own", each.name, each.type, each.default, {each.name: each.help})
+            self.model_flags[each.name] = asked
 
     def _define(self, group: str, name: str, kind: type, default: Any, help_lines: dict[str, str]) -> None:
         DEFINE[kind](name, default, help_lines.get(name, ""), flag_values=self.values)
@@ -364,6 +384,13 @@ class Parser:
             raise UserError(str(error).replace("\n", " ")) from None
         if not known_only:
             self._take_arguments(self.rest)
+
+
+def _not_a_name(asked: str, name: str, other: str) -> UserError:
+    """The error about a hyper-parameter of a model whose name is taken."""
+    return UserError(
+        f"{asked}: its hyper-parameter {name} has the name of {other}: rename it in the model's constructor."
+    )
 
 
 def _renamed(argument: str) -> str:

@@ -19,6 +19,7 @@ import keras
 from yt8m_audio.errors import UserError, nearest
 
 KERAS_PACKAGE = "yt8m_audio"
+BY_KEYWORD = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class Registry:
@@ -103,15 +104,16 @@ class HyperParameter:
 def hyper_parameters(cls: type) -> dict[str, HyperParameter]:
     """Collects the keyword arguments with defaults of a class and its bases, the class's own first.
 
-    Args without a default (`num_classes`, `feature_sizes`) are what the framework gives, not hyper-parameters.
+    Args without a default (`num_classes`, `feature_sizes`) are what the framework gives, not hyper-parameters. Those
+    that may also be given by place count where the class itself has them: of a base they are for its classes to decide.
     """
     found: dict[str, HyperParameter] = {}
     for base in cls.__mro__:
         if base.__module__.split(".")[0] == "keras" or "__init__" not in vars(base):
             continue
-        help_lines = argument_help(base)
+        help_lines, kinds = argument_help(base), (BY_KEYWORD if base is cls else BY_KEYWORD[:1])
         for name, parameter in inspect.signature(base.__init__).parameters.items():
-            if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is not parameter.empty:
+            if parameter.kind in kinds and parameter.default is not parameter.empty:
                 kind = _flag_type(parameter)
                 found.setdefault(name, HyperParameter(name, parameter.default, help_lines.get(name, ""), kind))
     return found

@@ -10,7 +10,7 @@ import numpy as np
 import readers
 from models.base import classifier_hyper_parameters
 from readers.memory import free_bytes
-from yt8m_audio.commands.outside_models import find_model
+from yt8m_audio.commands.outside_models import find_model, said_of_model
 from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig, changes, check_ranges
 from yt8m_audio.errors import UserError
 from yt8m_audio.flags import TrainRequest, another_model
@@ -166,7 +166,7 @@ def complete_model(config: ModelConfig) -> ModelConfig:
     """Fills in the hyper-parameters that were not given.
 
     Raises:
-        UserError: if a whole number is not at least 1.
+        UserError: if a whole number is neither at least 1 nor at least its default.
     """
     model = find_model(config.model)
     known = hyper_parameters(model)
@@ -178,8 +178,10 @@ def complete_model(config: ModelConfig) -> ModelConfig:
     defaults = {name: each.default for name, each in known.items()}
     settings = {**defaults, "input_normalization": model.recommended_input_normalization, **config.hyper_parameters}
     for name, value in settings.items():
-        if type(value) is int and value < 1:
-            raise UserError(f"--{name}={value} must be at least 1.")
+        default = defaults.get(name)
+        least = min(1, default) if type(default) is int else 1
+        if type(value) is int and value < least:
+            raise UserError(f"--{name}={value} must be at least {least}.")
     return ModelConfig(config.model, settings)
 
 
@@ -268,21 +270,28 @@ def open_teacher(config: Config, train_clips: readers.Clips) -> Teacher | None:
 
 
 def check_model(config: Config) -> None:
-    """Makes the model once, so that what it cannot be made of is said before a run directory is touched."""
+    """Makes the model once, so that what it cannot be made of is said before a run directory is touched.
+
+    Raises:
+        UserError: if that fails, or if what it gives of one clip is not float32 [1, num_classes].
+    """
+    name, wanted = config.model.model, (1, config.data.num_classes)
     shape = (1, config.data.max_frames) if config.data.frame_features else (1,)
-    try:
-        model = make_model_of(config)()
-        model(
+    with said_of_model(name, config.model.hyper_parameters):
+        logits = make_model_of(config)()(
             {
                 "features": np.zeros((*shape, sum(config.data.model_sizes)), np.float32),
                 "num_frames": np.ones(1, np.int32),
             }
         )
-    except (ValueError, TypeError) as error:
-        why = str(error).strip().splitlines()[0]
+    if not hasattr(logits, "shape"):
+        raise UserError(f"--model={name} gives a {type(logits).__name__} of a clip: it must give logits, one tensor.")
+    found, kind = tuple(logits.shape), keras.backend.standardize_dtype(logits.dtype)
+    if (found, kind) != (wanted, "float32"):
         raise UserError(
-            f"--model={config.model.model} cannot be made of {config.model.hyper_parameters}: {why}"
-        ) from error
+            f"--model={name} gives {kind} {list(found)} of one clip: it must give float32 {list(wanted)}, a logit of "
+            "each class."
+        )
 
 
 def check_names(train: TrainConfig) -> None:

@@ -11,7 +11,9 @@ shapes. Nothing else counts: no activation, normalisation or pooling, which take
 import dataclasses
 import math
 import sys
-from collections.abc import Callable, Iterable
+import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -36,7 +38,13 @@ class Cost:
     flops: int
 
 
-def cost(cls: type, num_frames: int, feature_sizes: tuple[int, ...], num_classes: int, **hyper_parameters) -> Cost:
+def cost(
+    cls: type,
+    num_frames: int,
+    feature_sizes: tuple[int, ...],
+    num_classes: int,
+    hyper_parameters: Mapping[str, Any] = types.MappingProxyType({}),
+) -> Cost:
     """Counts what a model costs, without allocating its weights.
 
     Args:
@@ -75,11 +83,13 @@ def written(cost: Cost) -> str:
 
 def docstring_line(cls: type) -> str:
     """The sentence on its cost that a model's docstring holds: with default hyper-parameters, in both shapes."""
-    parts = [
-        f"{written(cost(cls, frames, sizes, classes))} for {frames} × {sum(sizes)} → {classes}"
-        for frames, sizes, classes in SHAPES
-    ]
+    parts = [f"{written(cost(cls, *shape))} for {docstring_shape(*shape)}" for shape in SHAPES]
     return f"Cost of a clip: {'; '.join(parts)}."
+
+
+def docstring_shape(num_frames: int, feature_sizes: tuple[int, ...], num_classes: int) -> str:
+    """One of SHAPES as the docstrings write it."""
+    return f"{num_frames} × {sum(feature_sizes)} → {num_classes}"
 
 
 def count_flops(outputs: Iterable[tf.Tensor], num_frames: int) -> int:

@@ -16,9 +16,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from yt8m_audio.commands.assemble import complete_model
-from yt8m_audio.commands.model_cost import SHAPES, clip_placeholders, cost, trained_parameters, written
+from yt8m_audio.commands.model_cost import (
+    SHAPES,
+    clip_placeholders,
+    cost,
+    docstring_shape,
+    trained_parameters,
+    written,
+)
 from yt8m_audio.commands.model_diagram import Call, diagram, watch
-from yt8m_audio.commands.outside_models import find_model
+from yt8m_audio.commands.outside_models import find_model, said_of_model
 from yt8m_audio.config import DataConfig, ModelConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.flags import POSITIONAL, Parser
@@ -102,10 +109,10 @@ def show_all(as_json: bool, *shape) -> None:
 
 
 def cost_in_words(cls: type, *shape) -> str:
-    """What a model costs, on two lines: as its docstring says, at once, or else counted."""
+    """What a model costs, on two lines: as its docstring says, at once, where it is of just that shape, or counted."""
     text = " ".join((cls.__doc__ or "").split())
-    stated = re.search(rf"Cost of a clip:[^.]*? ([^;]+) for {in_words(*shape)}[;.]", text)
-    return (stated.group(1) if stated else written(cost(cls, *shape))).replace(", ", "\n")
+    stated = re.search(rf"Cost of a clip:.*? ([^;:]+) for {docstring_shape(*shape)}[;.]", text)
+    return (stated.group(1) if stated and shape in SHAPES else written(cost(cls, *shape))).replace(", ", "\n")
 
 
 def card(cls: type) -> dict[str, str]:
@@ -126,8 +133,9 @@ def short(paper: str) -> str:
 
 
 def in_words(num_frames: int, feature_sizes: tuple[int, ...], num_classes: int) -> str:
-    """A shape as the docstrings write it."""
-    return f"{num_frames} × {sum(feature_sizes)} → {num_classes}"
+    """A shape, such as "300 × (1024 + 128) → 3862": models of several features cost what each of them takes."""
+    sizes = " + ".join(map(str, feature_sizes))
+    return f"{num_frames} × {f'({sizes})' if len(feature_sizes) > 1 else sizes} → {num_classes}"
 
 
 # Everything of one
@@ -141,11 +149,9 @@ def described(name: str, shape: tuple, settings: dict[str, Any]) -> dict[str, An
     """
     cls = find_model(name)
     complete = complete_model(ModelConfig(name, settings)).hyper_parameters
-    try:
+    with said_of_model(name, complete):
         layers, summary, parameters = traced(cls, shape, complete)
-    except (ValueError, TypeError) as error:
-        why = str(error).strip().splitlines()[0]
-        raise UserError(f"--model={name} cannot be made of {complete}: {why}") from error
+        costs = {in_words(*each): cost(cls, *each, complete) for each in dict.fromkeys((shape, *SHAPES))}
     return {
         **card(cls),
         "docstring": inspect.cleandoc(cls.__doc__ or ""),
@@ -154,7 +160,7 @@ def described(name: str, shape: tuple, settings: dict[str, Any]) -> dict[str, An
         "settings": complete,
         "shape": in_words(*shape),
         "parameters": parameters,
-        "costs": {in_words(*each): cost(cls, *each, **complete) for each in dict.fromkeys((shape, *SHAPES))},
+        "costs": costs,
         "layers": layers,
         "summary": summary,
     }

@@ -6,15 +6,21 @@ The module is any that Python can import, from the current directory or PYTHONPA
 
 import contextlib
 import importlib
+import inspect
 import os
 import sys
 import traceback
 import types
 from collections.abc import Iterator
+from typing import Any
+
+import keras
 
 import models  # noqa: F401  registers the models
 from yt8m_audio.errors import UserError, nearest
 from yt8m_audio.registry import MODELS
+
+LIBRARIES = {"keras", "tensorflow", "jax", "jaxlib", "numpy", "yt8m_audio", *sys.stdlib_module_names}
 
 
 def find_model(name: str, flag: str = "model") -> type:
@@ -83,9 +89,67 @@ def _failing(name: str, asked: str, error: Exception) -> UserError:
     else:
         frames = [each for each in traceback.extract_tb(error.__traceback__) if each.name == "<module>"]
         where = (frames[-1].filename, frames[-1].lineno) if frames else (name, 1)
-        what = next(iter(str(error).strip().splitlines()), "")
+        what = _first_line(error)
     kind = type(error).__name__
     return UserError(f"{asked}: {name} cannot be imported: {kind}: {what} ({where[0]}, line {where[1]}).")
+
+
+@contextlib.contextmanager
+def said_of_model(name: str, hyper_parameters: dict[str, Any]) -> Iterator[None]:
+    """Turns whatever a model's code raises while it is made and called into one line: what, and where in that code.
+
+    Keras leaves its errors as they are meanwhile: it would put a headline in front, and take the frames away.
+
+    Args:
+        name: the model's, as --model says it.
+        hyper_parameters: what it is made of.
+
+    Raises:
+        UserError: about what was raised.
+    """
+    filtering = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"--model={name} cannot be made of {hyper_parameters}: {_cause(error)}") from error
+    finally:
+        if filtering:
+            keras.config.enable_traceback_filtering()
+
+
+def _cause(error: Exception) -> str:
+    """An error's kind, its first line that says something, and where in a model's code it arose."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    last, what = frames[-1][0], _first_line(error)
+    if isinstance(error, NotImplementedError) and not what and "self" in last.f_locals:
+        cls = type(last.f_locals["self"])
+        return f"{cls.__name__} has no method {last.f_code.co_name} ({_place_of(cls)})."
+    kind = type(error).__name__
+    places = [(_module(frame), frame.f_code.co_filename, line) for frame, line in frames]
+    places = [each for each in places if each[0].split(".")[0] not in LIBRARIES and each[0] != "models.base"]
+    theirs = [each for each in places if not each[0].startswith("models.")] or places
+    where = f" ({theirs[-1][1]}, line {theirs[-1][2]})" if theirs else ""
+    return f"{kind}: {what.rstrip('.')}{where}." if what else f"{kind}{where}."
+
+
+def _first_line(error: Exception) -> str:
+    """The first line of an error that is not empty, or ""."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+
+
+def _module(frame: types.FrameType) -> str:
+    return frame.f_globals.get("__name__", "")
+
+
+def _place_of(cls: type) -> str:
+    """The file and the line where a class begins, or its module where there is no source."""
+    try:
+        return f"{inspect.getsourcefile(cls)}, line {inspect.getsourcelines(cls)[1]}"
+    except (OSError, TypeError):
+        return cls.__module__
 
 
 def _passed_on(module: types.ModuleType, class_name: str, asked: str) -> type:
