@@ -10,8 +10,8 @@ step is train.py's whole step. With KERAS_BACKEND=jax the same runs under JAX, o
 import dataclasses
 import json
 import os
-import re
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,15 +23,15 @@ from rich.table import Table
 import models  # noqa: F401  registers the models
 from benchmarks.measure import alternately
 from benchmarks.pages import put_between
+from benchmarks.training_step import NUM_CLASSES, NUM_FRAMES, SIZE, device_inputs, training_loss
+from yt8m_audio.batch import model_inputs
 from yt8m_audio.registry import MODELS
 
 PAGE = Path(__file__).parents[1] / "docs" / "models.md"
-BATCH_SIZE, NUM_FRAMES, SIZE, NUM_CLASSES = 1024, 10, 128, 527
-SECONDS = 0.5  # of one measurement, at least
-PRODUCT_SIZE, PRODUCTS = 2048, 10  # on a GPU the matrices are four times as wide, or starting a product would bound it
+BATCH_SIZE = 1024
+SECONDS = 0.3  # of one measurement, at least
+PRODUCT_SIZE, PRODUCTS = {True: 8192, False: 2048}, 10  # on a GPU small ones would be bound by starting them
 FASTER = ("avx512_bf16", "amx_bf16")
-COST = r"([\d.]+) ([KMG])FLOP for 10 × 128 → 527"
-UNITS = {"K": 1e3, "M": 1e6, "G": 1e9}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,61 +60,49 @@ def measured(name: str, policy: str) -> Rates:
     keras.config.set_dtype_policy(policy)
     model = MODELS.get(name)(num_classes=NUM_CLASSES, feature_sizes=(SIZE,))
     works = _jax_works if keras.backend.backend() == "jax" else _tensorflow_works
-    train, infer, multiply = works(model, made_batch(model.level), keras.config.dtype_policy().compute_dtype)
-    products, training, inference = alternately(multiply, long_enough(train), long_enough(infer), rounds=3)
-    limit = products / forward_flops(type(model))
+    train, infer, multiply, flops = works(model, made_batch(model.level), keras.config.dtype_policy().compute_dtype)
+    products, training, inference = alternately(multiply, long_enough(train), long_enough(infer), rounds=5)
+    limit = products / flops
     return Rates(name, policy, training, inference, training * 3 / limit, inference / limit)
 
 
 def made_batch(level: str) -> dict[str, np.ndarray]:
     """A batch of made clips; what is in it does not matter."""
-    random, shape = np.random.default_rng(0), (BATCH_SIZE, NUM_FRAMES, SIZE)
-    frames = random.integers(0, 256, shape, dtype=np.uint8)
-    return {
-        "features": frames if level == "frame" else random.normal(size=(BATCH_SIZE, SIZE)).astype(np.float32),
-        "num_frames": np.full(BATCH_SIZE, NUM_FRAMES, np.int32),
-        "labels": (random.random((BATCH_SIZE, NUM_CLASSES)) < 0.005).astype(np.uint8),
-        "example_weights": np.ones(BATCH_SIZE, np.float32),
+    random = np.random.default_rng(0)
+    made = {
+        name: random.integers(0, 256 if name == "features" else 2, shape).astype(dtype)
+        for name, (shape, dtype) in device_inputs(level, BATCH_SIZE).items()
     }
-
-
-def forward_flops(cls: type) -> float:
-    """FLOPs of one clip's forward pass: counted, or under JAX as the model's docstring says them, to two digits."""
-    if keras.backend.backend() == "jax":
-        number, unit = re.search(COST, " ".join(cls.__doc__.split())).groups()
-        return float(number) * UNITS[unit]
-    from yt8m_audio.commands.model_cost import cost
-
-    return cost(cls, NUM_FRAMES, (SIZE,), NUM_CLASSES).flops
+    made["num_frames"][:], made["example_weights"][:] = NUM_FRAMES, 1
+    return made
 
 
 def long_enough(work: Callable[[int], None]) -> Callable[[], int]:
-    """A function that works on batches for half a second, and returns the clips; calibrated when it is first called."""
+    """A function that works on batches for SECONDS, and returns the clips; calibrated when it is first called."""
     steps = []
 
     def run() -> int:
         if not steps:
             work(1)
-            (once,) = alternately(lambda: work(1) or 1, rounds=1)
-            steps.append(max(1, round(SECONDS * once)))
+            begun = time.perf_counter()
+            work(1)
+            steps.append(max(1, round(SECONDS / (time.perf_counter() - begun))))
         work(steps[0])
         return steps[0] * BATCH_SIZE
 
     return run
 
 
-def _tensorflow_works(model, batch: dict, dtype: str) -> tuple[Callable, Callable, Callable]:
-    """Functions that train and infer some batches, and one that multiplies matrices and returns FLOPs."""
+def _tensorflow_works(model, batch: dict, dtype: str) -> tuple[Callable, Callable, Callable, float]:
+    """Functions that train and infer some batches, one that multiplies matrices, and the FLOPs of a clip forward."""
     import tensorflow as tf
 
-    from benchmarks.training import train_call_of
-    from yt8m_audio.batch import model_inputs
+    from benchmarks.training import matrix_products, train_call_of
+    from yt8m_audio.commands.model_cost import cost
 
     batches = iter(tf.data.Dataset.from_tensors(batch).cache().repeat())
     call = train_call_of(model, tf.data.Dataset.from_tensors(batch).element_spec, BATCH_SIZE)
     inputs = tf.nest.map_structure(tf.constant, model_inputs(batch))
-    size = PRODUCT_SIZE * (4 if on_accelerator() else 1)
-    matrix = tf.cast(tf.random.stateless_normal((size, size), (0, 0), stddev=size**-0.5), dtype)
 
     @tf.function
     def classify(steps):
@@ -127,41 +115,34 @@ def _tensorflow_works(model, batch: dict, dtype: str) -> tuple[Callable, Callabl
         call.run(batches, tf.constant(steps))
         call.report()
 
-    def multiply():
-        product = matrix
-        for _ in range(PRODUCTS):
-            product = tf.matmul(matrix, product)
-        tf.cast(product[0, 0], tf.float32).numpy()
-        return PRODUCTS * 2.0 * size**3
+    def infer(steps):
+        classify(tf.constant(steps)).numpy()
 
-    return train, lambda steps: classify(tf.constant(steps)).numpy(), multiply
+    multiply = matrix_products(dtype, PRODUCT_SIZE[on_accelerator()])
+    flops = cost(type(model), NUM_FRAMES, (SIZE,), NUM_CLASSES).flops
+    return train, infer, multiply, flops
 
 
-def _jax_works(model, batch: dict, dtype: str) -> tuple[Callable, Callable, Callable]:
+def _jax_works(model, batch: dict, dtype: str) -> tuple[Callable, Callable, Callable, float]:
     """The same under Keras' JAX backend: loss, gradients and Adam, compiled."""
     import jax
     import jax.numpy as jnp
 
-    from yt8m_audio.batch import model_inputs
-    from yt8m_audio.training.losses import CrossEntropyLoss
+    from benchmarks.jax_flops import flops
 
     batch = jax.tree.map(jnp.asarray, batch)
     model(model_inputs(batch))
     optimizer = keras.optimizers.Adam(1e-3)
     optimizer.build(model.trainable_variables)
-    loss = CrossEntropyLoss()
     state = [[each.value for each in group] for group in (model.trainable_variables, model.non_trainable_variables)]
     state.append([each.value for each in optimizer.variables])
 
-    def label_loss(trainable, others):
-        logits, others, added = model.stateless_call(
-            trainable, others, model_inputs(batch), training=True, return_losses=True
-        )
-        return jnp.mean(loss(batch["labels"], logits)) + sum(added), others
+    def loss(trainable, others):
+        return training_loss(model, trainable, others, batch)
 
     @jax.jit
     def step(trainable, others, moments):
-        (_, others), gradients = jax.value_and_grad(label_loss, has_aux=True)(trainable, others)
+        (_, (_, others)), gradients = jax.value_and_grad(loss, has_aux=True)(trainable, others)
         trainable, moments = optimizer.stateless_apply(moments, gradients, trainable)
         return trainable, others, moments
 
@@ -177,7 +158,7 @@ def _jax_works(model, batch: dict, dtype: str) -> tuple[Callable, Callable, Call
             logits = classify(state[0], state[1])
         jax.block_until_ready(logits)
 
-    size = PRODUCT_SIZE * (4 if on_accelerator() else 1)
+    size = PRODUCT_SIZE[on_accelerator()]
     matrix = jax.random.normal(jax.random.key(0), (size, size), dtype) * size**-0.5
     chain = jax.jit(lambda first: jax.lax.fori_loop(0, PRODUCTS, lambda _, found: first @ found, first))
 
@@ -185,7 +166,7 @@ def _jax_works(model, batch: dict, dtype: str) -> tuple[Callable, Callable, Call
         jax.block_until_ready(chain(matrix))
         return PRODUCTS * 2.0 * size**3
 
-    return train, infer, multiply
+    return train, infer, multiply, flops(classify.trace(state[0], state[1]).jaxpr.jaxpr) / BATCH_SIZE
 
 
 def on_accelerator() -> bool:

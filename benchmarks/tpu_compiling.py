@@ -25,7 +25,7 @@ import numpy as np
 from jax.experimental import topologies
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from benchmarks.tpu_flops import flops
+from benchmarks.jax_flops import flops
 from benchmarks.training_step import device_inputs, print_outcome, training_loss, unallocated
 from yt8m_audio.registry import MODELS
 

@@ -3,22 +3,22 @@
 from collections.abc import Callable
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 import models  # noqa: F401  registers the models
 from benchmarks.datasets import opened
 from benchmarks.measure import Result, alternately
+from benchmarks.training_step import NUM_CLASSES, SIZE
 from readers import Clips
 from yt8m_audio.batch import device_part
+from yt8m_audio.commands.model_cost import cost
 from yt8m_audio.config import TrainConfig
 from yt8m_audio.registry import LOSSES, MODELS
 from yt8m_audio.training.loop import build
 from yt8m_audio.training.optimizers import make_optimizer
 from yt8m_audio.training.step import TrainCall
 
-NUM_CLASSES = 527
-SIZE = 2048  # of the square matrices that are multiplied
+PRODUCTS = 10
 WORK = {"FrameLevelLogisticModel": (1024, 40), "LstmModel": (512, 2)}  # batch size, steps a call
 
 
@@ -27,15 +27,15 @@ def results(pattern: str) -> list[Result]:
     clips, found = opened(pattern), []
     for name, (batch_size, steps) in WORK.items():
         call = train_call(name, clips, batch_size)
-        products, rate = alternately(matrix_products, training(call, clips, batch_size, steps), rounds=3)
-        flops = 3 * forward_flops(call.model, clips.data.max_frames)
+        products, rate = alternately(matrix_products(), training(call, clips, batch_size, steps), rounds=3)
+        flops = 3 * cost(type(call.model), clips.data.max_frames, (SIZE,), NUM_CLASSES).flops
         found.append(Result(f"training {name}", rate, "clips/s", "float32 matrix product", products / flops))
     return found
 
 
 def train_call(name: str, clips: Clips, batch_size: int) -> TrainCall:
     """What trains a model by name, with weights not trained yet."""
-    model = MODELS.get(name)(num_classes=NUM_CLASSES, feature_sizes=(128,))
+    model = MODELS.get(name)(num_classes=NUM_CLASSES, feature_sizes=(SIZE,))
     return train_call_of(model, clips.in_order(batch_size).element_spec, batch_size)
 
 
@@ -61,22 +61,15 @@ def training(call: TrainCall, clips: Clips, batch_size: int, steps: int) -> Call
     return train
 
 
-def forward_flops(model: keras.Model, num_frames: int) -> float:
-    """Multiplications and additions of one clip's forward pass: two a weight, for each frame that passes it."""
-    weights = {True: 0, False: 0}
-    for variable in model.trainable_variables:
-        if len(variable.shape) == 2:
-            weights["lstm_cell" in variable.path] += int(np.prod(variable.shape))
-    return 2.0 * (num_frames * weights[True] + weights[False])
+def matrix_products(dtype: str = "float32", size: int = 2048) -> Callable[[], float]:
+    """A function that multiplies square matrices ten times, and returns floating-point operations."""
+    matrix = tf.cast(tf.random.stateless_normal((size, size), (0, 0), stddev=size**-0.5), dtype)
 
+    def multiply():
+        product = matrix
+        for _ in range(PRODUCTS):
+            product = tf.matmul(matrix, product)
+        tf.cast(product[0, 0], tf.float32).numpy()
+        return PRODUCTS * 2.0 * size**3
 
-def matrix_products() -> float:
-    """Multiplies matrices for about as long as training is measured; returns floating-point operations."""
-    product = _MATRIX
-    for _ in range(10):
-        product = tf.matmul(_MATRIX, product) / SIZE
-    product.numpy()
-    return 10 * 2.0 * SIZE**3
-
-
-_MATRIX = tf.random.stateless_normal((SIZE, SIZE), (0, 0))
+    return multiply

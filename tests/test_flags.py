@@ -60,9 +60,32 @@ def test_the_model_on_top_brings_its_flags():
     assert parsed("--model=LstmModel", "--moe_num_mixtures=4").config.model.hyper_parameters == {"moe_num_mixtures": 4}
 
 
-def test_another_models_flag_is_unknown():
-    with pytest.raises(UserError, match="--lstm_cells is no flag"):
-        parsed("--model=MoeModel", "--lstm_cells=4")
+@pytest.mark.parametrize(
+    ("argument", "owners"),
+    [
+        ("--lstm_cells=4", "--model=AttentionLstmModel|BiLstmModel|LstmModel"),
+        ("--focal_gamma=1", "--label_loss=FocalLoss"),
+    ],
+)
+def test_a_flag_of_another_model_or_loss_is_said_to_be_so(argument, owners):
+    with pytest.raises(UserError) as error:
+        parsed("--model=MoeModel", argument)
+    name = argument.partition("=")[0]
+    assert str(error.value) == f"{name} is no flag here: it is one of {owners}. --help lists them."
+
+
+@pytest.mark.parametrize(
+    ("argument", "wanted"),
+    [
+        ("--batch_size=1.5", "a whole number"),
+        ("--moe_num_mixtures=two", "a whole number"),
+        ("--label_smoothing=x", "a number"),
+        ("--frame_features=maybe", "true or false"),
+    ],
+)
+def test_a_value_of_another_type(argument, wanted):
+    with pytest.raises(UserError, match=f"^{argument} must be {wanted}.$"):
+        parsed("--model=MoeModel", argument)
 
 
 def test_a_loss_brings_its_flags():

@@ -182,7 +182,7 @@ def test_profile_jax_is_the_default_one_and_jax():
 def test_flops_count_a_loop_at_each_turn():
     import jax
 
-    from benchmarks.tpu_flops import flops
+    from benchmarks.jax_flops import flops
 
     def loop(state, matrix):  # 5 products of [2, 3] and [3, 3], then one of [3, 2] and [2, 3]
         state, _ = jax.lax.scan(lambda state, _: (state @ matrix, None), state, length=5)
@@ -196,7 +196,7 @@ def test_flops_count_a_loop_at_each_turn():
 def test_flops_of_a_convolution():
     import jax
 
-    from benchmarks.tpu_flops import flops
+    from benchmarks.jax_flops import flops
 
     def convolution(clips, kernel):  # [N, T, in], [window, in, out]: 4 outputs of 5 channels, each of 2 × 3 products
         numbers = jax.lax.conv_dimension_numbers(clips.shape, kernel.shape, ("NWC", "WIO", "NWC"))

@@ -179,7 +179,9 @@ def test_smoothed_labels(name):
 
 @pytest.mark.parametrize("name", ["HingeLoss", "SoftmaxLoss"])
 def test_smoothing_is_refused_where_it_makes_no_sense(name):
-    with pytest.raises(UserError, match=f"--label_smoothing=0.1 does not apply to --label_loss={name}"):
+    with pytest.raises(
+        UserError, match=f"--label_smoothing=0.1 does not apply to --label_loss={name}.*give --label_smoothing=0"
+    ):
         LOSSES.get(name)(label_smoothing=0.1)
 
 
@@ -245,6 +247,8 @@ def test_weights_from_a_file(tmp_path):
         ("index,weight\n0,-1\n", "line 2: '-1' is no weight"),
         ("index,weight\n0,nan\n", "line 2: 'nan' is no weight"),
         ("index\n0\n", "needs the columns index and weight; found index"),
+        ("index,weight\n", "has no line below its header"),
+        ("index,weight\n0,0\n1,0\n2,0\n", "weighs every class 0"),
         ("", "cannot be read as a CSV"),
         (None, "is not inverse_frequency, and cannot be read as a CSV"),
     ],
@@ -257,12 +261,24 @@ def test_a_file_of_weights_that_is_none(content, said, tmp_path):
         weights_of(str(path))
 
 
+def test_spaces_after_commas_are_no_matter(tmp_path):
+    (tmp_path / "weights.csv").write_text("index, weight\n1, 4\n")
+    np.testing.assert_array_equal(weights_of(f"{tmp_path}/weights.csv"), [1, 4, 1])
+
+
+def test_a_misspelt_word_for_weights():
+    with pytest.raises(UserError, match="Did you mean inverse_frequency"):
+        weights_of("inverse_frequnecy")
+
+
 def test_a_run_keeps_its_weights(tmp_path):
     run = RunDirectory(str(tmp_path))
     run.create()
     weights = np.array([1 / 3, 1, 2e-7], "float32")
     keep_weights(run, weights)
     np.testing.assert_array_equal(kept_weights(run, "inverse_frequency", 3), weights)
+    keep_weights(run, None)
+    assert not run.class_weights_file.exists()
 
 
 @pytest.mark.parametrize(

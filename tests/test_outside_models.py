@@ -249,7 +249,7 @@ def test_a_model_that_is_wrong_is_said_before_a_run_directory_is_made(line, fold
     pattern = shards(folder)
     asked = ("--model=broken:BrokenModel", f"--train_data_pattern={pattern}", "--num_classes=3")
     assert run(train_script, *asked) == 2
-    said = capsys.readouterr().err.replace(str(folder), "HERE").strip().splitlines()[-1]
+    (said,) = capsys.readouterr().err.replace(str(folder), "HERE").strip().splitlines()
     assert said.startswith("error: --model=broken:BrokenModel ")
     for words in WRONG.get(line, ("BrokenModel has no method classify (HERE/broken.py, line 9).",)):
         assert words in said
@@ -265,6 +265,7 @@ def test_what_models_shows_of_a_model_that_is_wrong(folder):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        ("*, num_frames=1", "its hyper-parameter num_frames has the name of another flag: rename it"),
         ("*, seed=1", "its hyper-parameter seed has the name of another flag: rename it"),
         ("*, train_dir=1", "its hyper-parameter train_dir has the name of another flag: rename it"),
         ("*, num_gpu=1", "its hyper-parameter num_gpu has the name of another flag: rename it"),

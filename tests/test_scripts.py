@@ -263,6 +263,11 @@ def test_class_weights_stay_when_a_run_is_resumed(data, tmp_path, monkeypatch, c
     (tmp_path / "w.csv").unlink()
     assert resumed("--class_weights=w.csv") == ([], "0,50")
     assert resumed("--class_weights=other.csv") == (["--class_weights was w.csv, and is other.csv from now on."], "0,7")
+    assert train(data, "run", "--class_weights=") == 0
+    assert "--class_weights was other.csv, and is not set from now on." in capsys.readouterr().out
+    assert not (tmp_path / "run" / "class_weights.csv").exists()
+    assert train(data, "run", "--label_loss=FocalLoss") == 0
+    assert "--focal_gamma is 2.0 from now on; it was not set before." in capsys.readouterr().out
 
 
 def test_eval_names_the_class_weights_that_it_misses(data, tmp_path, capsys):
@@ -307,8 +312,10 @@ def test_a_student_learns_what_its_teacher_says(taught_wrongly, data, tmp_path, 
     wrong = taught_wrongly / "wrong.csv"
     student = ("--num_epochs=20", f"--teacher={wrong}", "--teacher_weight=1")
     assert train(data, tmp_path / "run", *student) == 0
-    said = f"  teacher      {wrong} at weight 1 knows 70 of 80 clips; the other 10 learn from their labels alone\n"
-    assert said in capsys.readouterr().out
+    known = (
+        "knows 70 of 80 clips (1 of 5 classes each, the others count as 0); the other 10 learn from their labels alone"
+    )
+    assert f"  teacher      {wrong} at weight 1 {known}\n" in capsys.readouterr().out
     assert predict(tmp_path / "run", data, tmp_path / "p.csv", "--top_k=1") == 0
     as_taught = [int(best) == (label + 1) % NUM_CLASSES for label, (best, _) in labels_and_pairs(tmp_path / "p.csv")]
     assert np.mean(as_taught) > 0.8
@@ -333,7 +340,7 @@ def test_a_student_that_stopped_ends_as_one_that_did_not(taught_wrongly, data, t
     keys = [sorted(key for key in file.files if key != "state.json") for file in files]
     assert all(np.array_equal(files[0][one], files[1][other]) for one, other in zip(*keys, strict=True))
     assert train(data, tmp_path / "stopped", "--num_epochs=2", "--teacher=") == 0
-    assert "p.csv, and is  from now on." in capsys.readouterr().out
+    assert "p.csv, and is not set from now on." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -365,10 +372,18 @@ def test_the_same_command_again_resumes(data, tmp_path, capsys):
     assert "Resuming at step 5 of 10." in said
 
 
+def test_a_run_that_ended_by_max_steps_says_so(data, tmp_path, capsys):
+    for _ in range(2):
+        assert train(data, tmp_path / "run", "--max_steps=2") == 0
+    assert "All steps were done before (a higher --max_steps goes on)" in capsys.readouterr().out
+
+
 def test_a_finished_run_stays_as_it_is(trained, data, capsys):
     before = sorted((trained / "checkpoints").iterdir())
     assert run(train_script, f"--train_dir={trained}") == 0
-    assert "of 16" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "of 16" in said
+    assert "All steps were done before (a higher --num_epochs goes on)" in said
     assert sorted((trained / "checkpoints").iterdir()) == before
 
 
@@ -426,7 +441,8 @@ def error_of(capsys):
         (["--model=LstmModle"], "Did you mean LstmModel?"),
         (["--optimizer=AdamOptimiser"], "Did you mean AdamOptimizer?"),
         (["--label_loss=CrossEntropy"], "Did you mean CrossEntropyLoss?"),
-        (["--batch_size=many"], "batch_size"),
+        (["--batch_size=many"], "--batch_size=many must be a whole number."),
+        (["--model=my_package.my_module"], "Your own is written my_package.my_module:ITS_CLASS."),
         (["--batch_size=0"], "--batch_size=0 must be at least 1"),
         (["--base_learning_rate=0"], "--base_learning_rate=0.0 must be above 0"),
         (["--best_metric=map"], "--best_metric=map"),

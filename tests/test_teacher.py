@@ -100,6 +100,7 @@ def test_a_malformed_line_is_named(line, said, read, tmp_path):
         ("", "cannot be read as a CSV"),
         (HEADER, "holds no predictions"),
         ("Class,Segments\n0,a:5\n", "needs the columns VideoId and LabelConfidencePairs.* found Class, Segments"),
+        (f"Class,{' '.join(['0.1'] * 1000)}\n0,a\n", r"found Class, 0.1[ 0.1]{40,60}\.\.\.\.$"),
         (f"{HEADER}a,0 1,1 1\n", "line 2: it has more cells than the header"),
     ],
 )

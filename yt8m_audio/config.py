@@ -124,7 +124,7 @@ class ModelConfig:
     """Which model.
 
     Attributes:
-        model: Name of the model.
+        model: Name of the model; of your own, my_package.my_module:MyModel.
         hyper_parameters: Its constructor's keyword arguments.
     """
 

@@ -52,7 +52,7 @@ class TrainFlags:
 TAKEN = {
     each.name for group in (TrainFlags, DataConfig, ModelConfig, TrainConfig) for each in dataclasses.fields(group)
 }
-TAKEN |= {"num_gpu", "flagfile", "undefok", *RENAMED, *(each.lstrip("-") for each in HELP)}
+TAKEN |= {"num_frames", "json", "num_gpu", "flagfile", "undefok", *RENAMED, *(each.lstrip("-") for each in HELP)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -379,11 +379,35 @@ class Parser:
             if self.positional and any(os.path.exists(each) for each in argv[1:] if each.startswith("-")):
                 raise self._expanded() from None
             known = [f"--{each}" for each in self.values]
-            raise UserError(f"--{name} is no flag.{nearest(f'--{name}', known)} --help lists them.") from None
+            owners = _owners(name) if self.model_flags else []
+            there = f" here: it is one of {' and '.join(owners)}" if owners else ""
+            near = "" if owners else nearest(f"--{name}", known)
+            raise UserError(f"--{name} is no flag{there}.{near} --help lists them.") from None
+        except absl_flags.IllegalFlagValueError as error:
+            raise UserError(self._wrong_value(str(error))) from None
         except absl_flags.Error as error:
             raise UserError(str(error).replace("\n", " ")) from None
         if not known_only:
             self._take_arguments(self.rest)
+
+    def _wrong_value(self, said: str) -> str:
+        """Puts what absl says of a value that does not fit its flag into our words."""
+        name, _, value = said.removeprefix("flag --").partition(":")[0].partition("=")
+        kind = self.values[name].flag_type()
+        wanted = {"int": "a whole number", "float": "a number", "bool": "true or false"}.get(kind)
+        return f"--{name}={value} must be {wanted}." if wanted else said.replace("\n", " ")
+
+
+def _owners(name: str) -> list[str]:
+    """The models and losses that have a hyper-parameter of that name, as their flags name them."""
+    import yt8m_audio.training  # noqa: F401  registers the losses
+    from yt8m_audio.registry import LOSSES, MODELS, hyper_parameters
+
+    def having(registry):
+        return [each for each in registry.names() if name in hyper_parameters(registry.get(each))]
+
+    found = {registry.flag: having(registry) for registry in (MODELS, LOSSES)}
+    return [f"--{flag}={'|'.join(names)}" for flag, names in found.items() if names]
 
 
 def _not_a_name(asked: str, name: str, other: str) -> UserError:

@@ -68,8 +68,9 @@ class Registry:
         """
         if name not in self._classes:
             known = self.names()
+            own = f" Your own is written {name}:ITS_CLASS." if "." in name else ""
             raise UserError(
-                f"--{flag or self.flag}={name} is no {self.kind}.{nearest(name, known)} Known: {', '.join(known)}."
+                f"--{flag or self.flag}={name} is no {self.kind}.{nearest(name, known)}{own} Known: {', '.join(known)}."
             )
         return self._classes[name]
 

@@ -138,8 +138,8 @@ def write_json(path: Path, content: dict) -> None:
 
 @contextlib.contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
-    """Gives a path to write to, and renames it to `path` if all went well: whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    """Gives a path to write to, of the same suffix, and renames it to `path` if all went well: whole or not at all."""
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         yield partial
         os.replace(partial, path)

@@ -11,6 +11,7 @@ import os
 import sys
 import traceback
 import types
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -98,7 +99,8 @@ def _failing(name: str, asked: str, error: Exception) -> UserError:
 def said_of_model(name: str, hyper_parameters: dict[str, Any]) -> Iterator[None]:
     """Turns whatever a model's code raises while it is made and called into one line: what, and where in that code.
 
-    Keras leaves its errors as they are meanwhile: it would put a headline in front, and take the frames away.
+    Keras leaves its errors as they are meanwhile: it would put a headline in front, and take the frames away. Warnings
+    come when the model is made for good.
 
     Args:
         name: the model's, as --model says it.
@@ -110,7 +112,8 @@ def said_of_model(name: str, hyper_parameters: dict[str, Any]) -> Iterator[None]
     filtering = keras.config.is_traceback_filtering_enabled()
     keras.config.disable_traceback_filtering()
     try:
-        yield
+        with warnings.catch_warnings(action="ignore"):
+            yield
     except UserError:
         raise
     except Exception as error:

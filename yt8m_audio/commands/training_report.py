@@ -1,5 +1,7 @@
 """What train.py says before and after, and what it does with the run directory before it begins."""
 
+from typing import Any
+
 from yt8m_audio.config import Config, TrainConfig
 from yt8m_audio.flags import TrainRequest
 from yt8m_audio.labels import label_map_for
@@ -22,12 +24,19 @@ def begin(request: TrainRequest, config: Config, changes: dict, loss: LabelLoss)
     """Prepares the run directory, and prints which settings have changed: name -> (old, new)."""
     labels = label_map_for(config.data.label_map, config.data.num_classes)
     for name, (old, new) in changes.items():
-        print(f"--{name} was {old}, and is {new} from now on.")
+        print(changed(name, old, new))
     if request.start_new_model and (aside := request.run.move_aside()):
         print(f"The run that was in {request.run.path} is now in {aside}.")
     request.run.create()
     request.run.save_config(config, labels)
     keep_weights(request.run, loss.class_weights)
+
+
+def changed(name: str, old: Any, new: Any) -> str:
+    """Says that a setting of a resumed run is another one than before; None or "" is one that is not set."""
+    if old in (None, ""):
+        return f"--{name} is {new} from now on; it was not set before."
+    return f"--{name} was {old}, and is {'not set' if new in (None, '') else new} from now on."
 
 
 def show(config: Config, train_clips, validation_clips, run: RunDirectory, teacher: Teacher | None) -> None:
@@ -47,7 +56,7 @@ def show(config: Config, train_clips, validation_clips, run: RunDirectory, teach
     print(f"  model        {settings}")
     print(f"  loss         {loss_settings(train)}")
     if teacher is not None:
-        print(f"  teacher      {taught(train, len(teacher), len(train_clips))}")
+        print(f"  teacher      {taught(train, teacher, len(train_clips))}")
     print(f"  goes to      {run.path}", flush=True)
 
 
@@ -58,10 +67,16 @@ def loss_settings(train: TrainConfig) -> str:
     return ", ".join([train.label_loss, *(f"{key}={value}" for key, value in settings if value != known[key].default)])
 
 
-def taught(train: TrainConfig, known: int, clips: int) -> str:
-    """The teacher, its weight, and how many of the clips it knows."""
+def taught(train: TrainConfig, teacher: Teacher, clips: int) -> str:
+    """The teacher, its weight, how many of the clips it knows, and how many classes of each."""
+    known, pairs = len(teacher), teacher.classes.shape[1]
+    some = (
+        f" ({pairs} of {teacher.num_classes} classes each, the others count as 0)"
+        if pairs < teacher.num_classes
+        else ""
+    )
     alone = f"; the other {clips - known:,} learn from their labels alone" if known < clips else ""
-    return f"{train.teacher} at weight {train.teacher_weight:g} knows {known:,} of {clips:,} clips{alone}"
+    return f"{train.teacher} at weight {train.teacher_weight:g} knows {known:,} of {clips:,} clips{some}{alone}"
 
 
 def source(config: Config, train_clips) -> str:
@@ -78,12 +93,17 @@ def end(run: RunDirectory, config: Config, summary: Summary) -> int:
         return 128 + summary.signal
     done = f"Trained {summary.step - summary.first_step:,} steps in {duration(summary.seconds)}"
     if summary.first_step >= summary.total_steps:
-        done = "All steps were done before (a higher --num_epochs goes on)"
+        done = f"All steps were done before (a higher --{limiting_flag(config, summary.total_steps)} goes on)"
     if summary.best:
         metric = config.train.best_metric
         done += f"; best {metric} {summary.best[metric]:.4f} at step {summary.best['step']:,}"
     print(f"{done}.\nNext: python eval.py --train_dir={run.path}{eval_flags(config)}")
     return 0
+
+
+def limiting_flag(config: Config, total_steps: int) -> str:
+    """The flag that says how long a run is."""
+    return "max_steps" if config.train.max_steps == total_steps else "num_epochs"
 
 
 def eval_flags(config: Config) -> str:

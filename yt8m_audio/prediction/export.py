@@ -50,9 +50,4 @@ def export_saved_model(model: keras.Model, folder: Path, features: tf.TensorSpec
 def export_keras_file(model: keras.Model, path: Path) -> None:
     """Writes Keras' own file, which `keras.models.load_model` reads where the model's class can be imported."""
     with written_beside(path) as partial:
-        whole = partial.with_name(f"{partial.name}.keras")  # Keras insists on how its files end
-        try:
-            model.save(whole)
-            os.replace(whole, partial)
-        finally:
-            whole.unlink(missing_ok=True)
+        model.save(partial)

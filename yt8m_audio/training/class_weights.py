@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from yt8m_audio.errors import UserError
+from yt8m_audio.errors import UserError, nearest
 from yt8m_audio.run_directory import RunDirectory, written_beside
 
 INVERSE_FREQUENCY = "inverse_frequency"
@@ -101,13 +101,15 @@ def read_weights(path: str, num_classes: int, called: str = "") -> np.ndarray:
         called: what errors call it. The flag when empty.
 
     Raises:
-        UserError: if it cannot be read, a class is not in [0, C) or comes twice, or a weight is no number from 0 up.
+        UserError: if it cannot be read, a class is not in [0, C) or comes twice, a weight is no number from 0 up, or
+            all are 0.
     """
     called = called or f"--class_weights={path}"
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, skipinitialspace=True)
     except (OSError, ValueError) as error:
-        raise UserError(f"{called} is not {INVERSE_FREQUENCY}, and cannot be read as a CSV: {error}") from error
+        meant = nearest(path, [INVERSE_FREQUENCY])
+        raise UserError(f"{called} is not {INVERSE_FREQUENCY}, and cannot be read as a CSV: {error}.{meant}") from error
     if not set(COLUMNS) <= set(table.columns):
         found = ", ".join(map(str, table.columns))
         raise UserError(f"{called} needs the columns {' and '.join(COLUMNS)}; found {found}.")
@@ -119,12 +121,15 @@ def read_weights(path: str, num_classes: int, called: str = "") -> np.ndarray:
     _refuse(called, ~(np.isfinite(weight) & (weight >= 0)), table["weight"], "is no weight: give a number from 0 up")
     weights = np.ones(num_classes, np.float32)
     weights[index.astype(np.int64)] = weight
+    if not len(table) or not weights.any():
+        raise UserError(f"{called} {'weighs every class 0' if len(table) else 'has no line below its header'}.")
     return weights
 
 
 def keep_weights(run: RunDirectory, weights: np.ndarray | None) -> None:
-    """Writes weights [C] into the directory of a run, in a form that `read_weights` reads."""
+    """Writes weights [C] into the directory of a run, in a form that `read_weights` reads; None leaves none there."""
     if weights is None:
+        run.class_weights_file.unlink(missing_ok=True)
         return
     with written_beside(run.class_weights_file) as partial:
         lines = [f"{index},{weight:.9g}\n" for index, weight in enumerate(weights)]

@@ -24,12 +24,12 @@ NOWHERE = -1e9  # takes a class out of a softmax
 
 
 class LabelLoss:
-    """A loss of multi-label classification.
+    """A loss of multi-label classification; in Python, class_weights are an array [C].
 
     Args:
         label_smoothing: s in [0, 1): a label y counts as y · (1 - s) + s / 2. 0 leaves labels as they are.
-        class_weights: factors of the classes' losses: inverse_frequency, or a CSV with the columns index and weight; in
-            Python an array [C]. All 1 when not given.
+        class_weights: factors of the classes' losses: inverse_frequency, or a CSV with the columns index and weight.
+            All 1 when not given.
 
     Attributes:
         smooths: whether label_smoothing makes sense.
@@ -46,7 +46,7 @@ class LabelLoss:
             name = type(self).__name__
             raise UserError(
                 f"--label_smoothing={label_smoothing:g} does not apply to --label_loss={name}, which is no "
-                "cross-entropy of single classes: leave it out, or choose another loss."
+                "cross-entropy of single classes: give --label_smoothing=0, or choose another loss."
             )
         self.label_smoothing = label_smoothing
         self.class_weights = None if class_weights is None else np.asarray(class_weights, np.float32)  # [C]
@@ -82,7 +82,7 @@ class CrossEntropyLoss(LabelLoss):
         probabilities = ops.sigmoid(logits)
         yes = ops.log(probabilities + STARTER_EPSILON)
         no = ops.log(1 - probabilities + STARTER_EPSILON)
-        return -labels * yes - (1 - labels) * no
+        return -(no + labels * (yes - no))  # fewer passes over memory than the sum of both
 
 
 @register_loss

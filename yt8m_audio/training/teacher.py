@@ -133,7 +133,7 @@ def _check_columns(path: str, table: pd.DataFrame) -> None:
     if not {VIDEO_ID, PAIRS} <= set(table.columns):
         raise UserError(
             f"--teacher={path} needs the columns {VIDEO_ID} and {PAIRS}, as inference.py writes them; found "
-            f"{', '.join(map(str, table.columns))}."
+            f"{_shortened(', '.join(map(str, table.columns)))}."
         )
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is one cell too long for names of rows
         raise _malformed(path, 0, "it has more cells than the header")
