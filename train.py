@@ -15,14 +15,17 @@ def main(argv) -> int:
 
     from yt8m_audio.commands import assemble, training_report
     from yt8m_audio.training.loop import train
+    from yt8m_audio.training.strategy import make_strategy
 
+    strategy = make_strategy(request.devices)
     config, *clips = assemble.prepare(request)
     changes = assemble.check_resumable(request, config)
     clips = assemble.cached(config, *clips)
     loss, teacher = assemble.make_label_loss(request, config, clips[0]), assemble.open_teacher(config, clips[0])
     training_report.begin(request, config, changes, loss)
-    training_report.show(config, *clips, request.run, teacher)
-    summary = train(config, assemble.make_model_of(config), *clips, request.run, loss=loss, teacher=teacher)
+    training_report.show(config, *clips, request.run, teacher, strategy)
+    model = assemble.make_model_of(config)
+    summary = train(config, model, *clips, request.run, loss=loss, teacher=teacher, strategy=strategy)
     return training_report.end(request.run, config, summary)
 
 

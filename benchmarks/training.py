@@ -43,7 +43,7 @@ def train_call_of(model: keras.Model, element_spec: dict, batch_size: int) -> Tr
     """What trains a model on batches of a spec."""
     config = TrainConfig(batch_size=batch_size, base_learning_rate=1e-3)
     build(model, element_spec)
-    optimizer = make_optimizer(config)
+    optimizer = make_optimizer(config, total_steps=1)
     optimizer.build(model.trainable_variables)
     loss, strategy = LOSSES.get(config.label_loss)(), tf.distribute.get_strategy()
     return TrainCall(model, optimizer, loss, config, strategy, (batch_size, NUM_CLASSES))

@@ -14,7 +14,8 @@ import keras
 from keras import ops
 
 from models.batch_normalization import MaskedBatchNormalization
-from models.layers import dequantize, frame_mask, l2_normalize
+from models.layers import frame_mask, l2_normalize
+from yt8m_audio.batch import dequantize
 from yt8m_audio.errors import UserError
 from yt8m_audio.registry import MODELS, hyper_parameters
 

@@ -17,16 +17,6 @@ NOTHING = -1e9  # a logarithm of zero that stays finite
 LEAST_ATTENTION = 1e-7  # of a frame to a class, by a sigmoid
 
 
-def dequantize(features, dtype="float32"):
-    """Turns bytes into the values they stand for, in [-2, 2.01]; floats pass.
-
-    The starter's formula, which pairs with a quantiser that truncates: x · 4/255 + 4/512 - 2.
-    """
-    if keras.backend.standardize_dtype(features.dtype) == "uint8":  # in float32: bfloat16 would lose a whole step
-        features = ops.cast(features, "float32") * (4 / 255) + (4 / 512 - 2)
-    return ops.cast(features, dtype)
-
-
 def frame_mask(num_frames, max_frames):
     """Tells real frames from padding: bool [B, T] of int [B]."""
     return ops.arange(max_frames)[None, :] < ops.cast(num_frames, "int32")[:, None]

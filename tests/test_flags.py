@@ -4,7 +4,7 @@ import pytest
 
 from yt8m_audio import flags
 from yt8m_audio.__main__ import COMMANDS, main_of_command
-from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig, changes
+from yt8m_audio.config import Config, DataConfig, DeviceConfig, ModelConfig, TrainConfig, changes
 from yt8m_audio.errors import UserError
 
 STARTERS_DEFAULTS = {
@@ -122,12 +122,20 @@ def test_the_run_directory_is_named_after_the_model():
     assert str(flags.parse_train(["train.py", "--model=MoeModel"]).run.path) == "runs/MoeModel"
 
 
-def test_num_gpu_is_taken_with_a_warning(capsys):
-    parsed("--num_gpu=2")
+def test_devices_are_no_part_of_the_config():
+    request = parsed("--num_gpu=2", "--strategy=mirrored")
+    assert (request.devices.num_gpu, request.devices.strategy) == (2, "mirrored")
+    assert request.config == parsed().config
+
+
+def test_num_gpu_is_taken_with_a_warning_where_there_is_one_device(capsys):
+    flags.parse_script(["eval.py", "--train_dir=run", "--num_gpu=2"], "Evaluates.", flags.EvalFlags)
     assert "warning: --num_gpu is not used" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("group", [DataConfig, TrainConfig, flags.TrainFlags, flags.EvalFlags, flags.InferenceFlags])
+@pytest.mark.parametrize(
+    "group", [DataConfig, TrainConfig, DeviceConfig, flags.TrainFlags, flags.EvalFlags, flags.InferenceFlags]
+)
 def test_every_flag_has_help(group):
     from yt8m_audio.registry import argument_help
 

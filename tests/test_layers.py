@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from models.batch_normalization import MaskedBatchNormalization, NormalizedDense
 from models.layers import (
-    dequantize,
     frame_mask,
     l2_normalize,
     masked_max,
@@ -21,6 +20,7 @@ from models.layers import (
     multiply_probabilities,
     repeat_first_frame,
 )
+from yt8m_audio.batch import dequantize
 
 FRAMES = np.array([[[1.0, -5.0], [3.0, -7.0], [100.0, 100.0]], [[9.0, 9.0], [9.0, 9.0], [9.0, 9.0]]], "float32")
 MASK = np.array([[True, True, False], [False, False, False]])

@@ -10,8 +10,9 @@ import tensorflow as tf
 
 import models  # noqa: F401  registers the models
 from models.base import INPUT_NORMALIZATIONS
-from models.layers import dequantize, frame_mask, masked_mean
+from models.layers import frame_mask, masked_mean
 from tests.small_models import SMALL
+from yt8m_audio.batch import dequantize
 from yt8m_audio.commands.assemble import complete_model, make_model_of
 from yt8m_audio.config import Config, DataConfig, ModelConfig
 from yt8m_audio.errors import UserError

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from models import DbofModel, FrameLevelLogisticModel, FrameLevelModel, LogisticModel, LstmModel
-from models.layers import dequantize
 from tests.model_oracles import BYTES, FRAMES, NUM_FRAMES, batch_norm, inputs, make, moe, sigmoid, weights
+from yt8m_audio.batch import dequantize
 from yt8m_audio.errors import UserError
 
 DBOF = {"iterations": 4, "dbof_cluster_size": 7, "dbof_hidden_size": 6}

@@ -6,6 +6,7 @@ import signal
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import models  # noqa: F401  registers the models
 from readers import open_clips
@@ -149,6 +150,19 @@ def test_tensorboard_gets_the_starters_tags(clips, tmp_path):
     for part in ("train", "validation"):
         events = EventAccumulator(str(tmp_path / "logs" / part)).Reload()
         assert {"Loss", "Hit@1", "PERR", "GAP"} <= set(events.Tags()["tensors"])
+
+
+def test_tensorboard_gets_settings_and_a_precision_recall_curve(clips, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run(tmp_path, clips, config_of(), validation=clips)
+    train = EventAccumulator(str(tmp_path / "logs" / "train")).Reload()
+    assert set(train.PluginTagToContent("hparams")) == {"_hparams_/session_start_info"}
+    validation = EventAccumulator(str(tmp_path / "logs" / "validation")).Reload()
+    (tag,) = validation.PluginTagToContent("pr_curves")
+    counts = tf.make_ndarray(validation.Tensors(tag)[-1].tensor_proto)  # true and false positives and negatives, ...
+    np.testing.assert_array_equal(counts[:4].sum(axis=0), 50 * 4)  # clips times classes, at each threshold
+    np.testing.assert_array_equal(counts[:4, 0], [50, 150, 0, 0])  # everything is at least 0
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(0.0, "0:00:00"), (61.4, "0:01:01"), (3723, "1:02:03")])

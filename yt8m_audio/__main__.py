@@ -9,11 +9,14 @@ from yt8m_audio.errors import UserError, nearest
 COMMANDS = {
     "models": "list the models; of one, say its flags, layers and cost, and draw how tensors flow through it",
     "export": "write a trained model as a SavedModel, which needs nothing of this project, or as Keras' own file",
+    "average": "average the weights of a run's checkpoints, into a run directory of its own",
+    "runs": "compare the runs below a folder: models, steps, figures, and the settings in which they differ",
     "sample": "make the built-in sample if it is not there, and print where it lies",
     "inspect": "say what a data set holds, what is broken in it, and the flags to train on it",
     "repack": "write a data set into few large shards, into another family, or into one memory-mapped array",
     "write-records": "write records of your own data, from a CSV of labels and NumPy arrays",
 }
+WITHOUT_TENSORFLOW = {"runs"}  # whose import takes seconds
 
 
 def usage() -> str:
@@ -43,7 +46,7 @@ def main() -> None:
     """Entry of the script yt8m-audio."""
     if asks_what_there_is(sys.argv):  # at once, without TensorFlow
         sys.exit(main_of_command(sys.argv))
-    flags.run(main_of_command)
+    flags.run(main_of_command, needs_tensorflow=sys.argv[1] not in WITHOUT_TENSORFLOW)
 
 
 if __name__ == "__main__":

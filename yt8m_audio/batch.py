@@ -14,6 +14,9 @@ B clips a batch (the last one of a data set is filled up with rows of weight 0),
     teacher_weights  float32 [B]                               with it: its weight, 0 where it does not know the clip
 """
 
+import keras
+from keras import ops
+
 HOST_KEYS = ("video_id", "start_time", "end_time")
 MODEL_KEYS = ("features", "num_frames")
 
@@ -26,6 +29,16 @@ def device_part(batch: dict) -> dict:
 def model_inputs(batch: dict) -> dict:
     """Returns what a model is called with: features and num_frames."""
     return {key: batch[key] for key in MODEL_KEYS}
+
+
+def dequantize(features, dtype="float32"):
+    """Turns bytes into the values they stand for, in [-2, 2.01]; floats pass.
+
+    The starter's formula, which pairs with a quantiser that truncates: x · 4/255 + 4/512 - 2.
+    """
+    if keras.backend.standardize_dtype(features.dtype) == "uint8":  # in float32: bfloat16 would lose a whole step
+        features = ops.cast(features, "float32") * (4 / 255) + (4 / 512 - 2)
+    return ops.cast(features, dtype)
 
 
 def only_rated(values, label_weights=None):

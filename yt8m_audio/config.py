@@ -26,13 +26,36 @@ LEAST = {
     "seed": 0,
     "top_k": 1,
     "teacher_weight": 0,
+    "warmup_steps": 0,
+    "weight_decay": 0,
+    "clip_global_norm": 0,
+    "ema_momentum": 0,
+    "mixup_alpha": 0,
+    "frame_dropout": 0,
+    "frame_mask_size": 0,
+    "feature_mask_size": 0,
+    "accumulation_steps": 1,
+    "steps_per_call": 0,
+    "validation_steps": 0,
+    "early_stopping_patience": 0,
+    "num_gpu": 0,
+    "num_cpu_devices": 1,
 }
-MOST = {"validation_percent": 99, "seed": 2**32 - 1, "teacher_weight": 1}
+MOST = {
+    "validation_percent": 99,
+    "seed": 2**32 - 1,
+    "teacher_weight": 1,
+    "ema_momentum": 0.9999999,
+    "frame_dropout": 0.99,
+    "mixup_alpha": 100,
+}
 CHOICES = {
+    "strategy": ("auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu"),
     "pooling": ("mean", "mean_std_max"),
     "cache": ("auto", "memory", "none"),
     "sampling": ("plain", "balanced", "weighted"),
-    "precision": ("float32", "mixed_bfloat16"),
+    "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
+    "learning_rate_schedule": ("staircase", "cosine", "constant"),
 }
 ABOVE_ZERO = ("base_learning_rate", "learning_rate_decay", "poll_seconds")
 
@@ -146,17 +169,39 @@ class TrainConfig:
         teacher_weight: Weight w of the teacher, 0 to 1: the loss is (1 - w) times the label loss plus w times the
             cross-entropy with the teacher's probabilities.
         optimizer: Optimizer, by the starter's name or Keras'.
-        base_learning_rate: Learning rate to begin with. The model's recommendation when not given.
-        learning_rate_decay: Factor of the learning rate each learning_rate_decay_examples clips.
-        learning_rate_decay_examples: Clips after which the learning rate falls.
+        base_learning_rate: Learning rate to begin with, or after the warm-up. The model's recommendation when not
+            given.
+        learning_rate_schedule: How the learning rate falls: staircase (as the next two flags say), cosine (to 0 at the
+            run's last step) or constant.
+        learning_rate_decay: Factor of the learning rate each learning_rate_decay_examples clips, of the staircase.
+        learning_rate_decay_examples: Clips after which the learning rate falls, of the staircase.
+        warmup_steps: Steps in which the learning rate rises from 0, in proportion.
         regularization_penalty: Factor of the weights' L2 penalties.
+        weight_decay: Share of each weight that a step takes off, times the learning rate; biases and the like keep
+            theirs.
         clip_gradient_norm: Largest norm of each variable's gradient; 0 does not clip.
+        clip_global_norm: Largest norm of all variables' gradients together; 0 does not clip.
+        ema_momentum: Momentum of a moving average of the weights, such as 0.999, which is then what is validated,
+            evaluated and exported; 0 has none.
+        mixup_alpha: Clips are mixed in pairs, and so are their labels, with a weight drawn from Beta(a, a); 0 does not.
+        frame_dropout: Share of the frames that is left out in training, drawn anew for each clip and step.
+        frame_shuffle: Whether a clip's frames come in a random order in training.
+        frame_mask_size: Most frames in a row that are blanked in training, as SpecAugment does; 0 blanks none.
+        feature_mask_size: Most features in a row that are blanked in training, the same in all frames; 0 blanks none.
+        init_from: Run directory whose best weights a new run begins with, as far as names and shapes fit.
+        freeze_matching: Whether the weights taken from init_from stay as they are.
+        accumulation_steps: Parts in which a batch is computed one after the other, to save memory.
+        steps_per_call: Steps that a device does in one call. As many as take half a second when 0.
+        jit_compile: Whether a step is compiled by XLA.
         export_model_steps: Steps after which a checkpoint is written, beside that of each epoch.
+        validation_steps: Steps after which the model is validated, beside each epoch's end; 0 is at each epoch's end.
+        early_stopping_patience: Validations in a row without a better best_metric after which training ends; 0 never.
         keep_checkpoints: Newest checkpoints to keep, beside the best.
-        best_metric: Validation metric by which the best checkpoint is chosen.
+        best_metric: Validation metric by which the best checkpoint is chosen: the highest, of loss the lowest.
         seed: Seed of initial weights, shuffling, dropout and sampling.
-        precision: What is computed in: float32, or mixed_bfloat16 (products in bfloat16, weights in float32), which
-            is faster where the processor has AVX512_BF16 or AMX, and on TPUs.
+        precision: What is computed in: float32, mixed_bfloat16 (products in bfloat16, weights in float32), which
+            is faster where the processor has AVX512_BF16 or AMX, and on TPUs, or mixed_float16 (the loss scaled), for
+            older GPUs.
         log_device_placement: Whether TensorFlow says on which device each operation runs.
     """
 
@@ -169,16 +214,51 @@ class TrainConfig:
     teacher_weight: float = 0.5
     optimizer: str = "AdamOptimizer"
     base_learning_rate: float | None = None
+    learning_rate_schedule: str = "staircase"
     learning_rate_decay: float = 0.95
     learning_rate_decay_examples: int = 4_000_000
+    warmup_steps: int = 0
     regularization_penalty: float = 1.0
+    weight_decay: float = 0.0
     clip_gradient_norm: float = 1.0
+    clip_global_norm: float = 0.0
+    ema_momentum: float = 0.0
+    mixup_alpha: float = 0.0
+    frame_dropout: float = 0.0
+    frame_shuffle: bool = False
+    frame_mask_size: int = 0
+    feature_mask_size: int = 0
+    init_from: str = ""
+    freeze_matching: bool = False
+    accumulation_steps: int = 1
+    steps_per_call: int = 0
+    jit_compile: bool = False
     export_model_steps: int = 1000
+    validation_steps: int = 0
+    early_stopping_patience: int = 0
     keep_checkpoints: int = 3
     best_metric: str = "mAP"
     seed: int = 0
     precision: str = "float32"
     log_device_placement: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceConfig:
+    """Where it is trained.
+
+    Attributes:
+        strategy: Devices to train on: cpu, gpu (one), mirrored (all GPUs of this machine, or num_cpu_devices),
+            multi_worker (the machines that TF_CONFIG names), tpu, or auto: the best of them that is there.
+        num_gpu: GPUs to use. All when not given.
+        num_cpu_devices: Logical devices that the CPU is divided into, for --strategy=mirrored without GPUs.
+        tpu: Name of the TPU, or local on a TPU VM.
+    """
+
+    strategy: str = "auto"
+    num_gpu: int | None = None
+    num_cpu_devices: int = 1
+    tpu: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import Any
 
 from absl import flags as absl_flags
 
-from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig, check_ranges
+from yt8m_audio.config import Config, DataConfig, DeviceConfig, ModelConfig, TrainConfig, check_ranges
 from yt8m_audio.errors import UserError, nearest
 from yt8m_audio.run_directory import RunDirectory
 
@@ -49,10 +49,9 @@ class TrainFlags:
     start_new_model: bool = False
 
 
-TAKEN = {
-    each.name for group in (TrainFlags, DataConfig, ModelConfig, TrainConfig) for each in dataclasses.fields(group)
-}
-TAKEN |= {"num_frames", "json", "num_gpu", "flagfile", "undefok", *RENAMED, *(each.lstrip("-") for each in HELP)}
+TRAIN_GROUPS = (TrainFlags, DataConfig, ModelConfig, TrainConfig, DeviceConfig)
+TAKEN = {each.name for group in TRAIN_GROUPS for each in dataclasses.fields(group)}
+TAKEN |= {"num_frames", "json", "flagfile", "undefok", *RENAMED, *(each.lstrip("-") for each in HELP)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +127,7 @@ class TrainRequest:
         run: the run directory.
         resumed: the config of the run that is there, or None.
         start_new_model: whether to move that run aside.
+        devices: where to train.
     """
 
     config: Config
@@ -135,11 +135,12 @@ class TrainRequest:
     run: RunDirectory
     resumed: Config | None
     start_new_model: bool
+    devices: DeviceConfig
 
 
 def parse_train(argv: Sequence[str]) -> TrainRequest:
     """Parses train.py's command line: known flags first, then with those of the model and the loss that they name."""
-    parser = Parser(argv, "Trains a model on feature records.", [TrainFlags, DataConfig, ModelConfig, TrainConfig])
+    parser = Parser(argv, "Trains a model on feature records.", TRAIN_GROUPS)
     name = parser.value("model")
     run = RunDirectory(parser.value("train_dir") or f"runs/{name.rpartition(':')[2]}")
     resumed = run.load_config() if run.exists() and not parser.value("start_new_model") else None
@@ -151,7 +152,9 @@ def parse_train(argv: Sequence[str]) -> TrainRequest:
     parser.define_loss(parser.given().get("label_loss") or (resumed or Config()).train.label_loss)
     given = parser.finish()
     config = overlaid(resumed or Config(model=ModelConfig(name)), given, parser.model_flags, parser.loss_flags)
-    return TrainRequest(config, frozenset(given), run, resumed, parser.value("start_new_model"))
+    devices = DeviceConfig(**{name: parser.value(name) for name, _ in scalar_fields(DeviceConfig)})
+    check_ranges(dataclasses.asdict(devices))
+    return TrainRequest(config, frozenset(given), run, resumed, parser.value("start_new_model"), devices)
 
 
 def parse_script(argv: Sequence[str], about: str, flags: type) -> Any:
@@ -222,7 +225,7 @@ class Parser:
         self.arguments: dict[str, str] = {}
         for group in groups:
             self._define_dataclass(group)
-        self._ignore("num_gpu", int, "there is one device")
+        self._ignore("num_gpu", int, "it uses one device")
         for name, kind in (each for group in in_the_run for each in scalar_fields(group)):
             self._ignore(name, kind, "the run directory holds it")
         self._parse(known_only=True)
@@ -449,13 +452,13 @@ def is_required(field: dataclasses.Field) -> bool:
 # Running a script
 
 
-def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> None:
+def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None, needs_tensorflow: bool = True) -> None:
     """Runs a script's main; a user's mistake ends with one line on stderr and exit status 2."""
     argv = sys.argv if argv is None else argv
     try:
         if {each.lstrip("-") for each in argv} & {"log_device_placement", "log_device_placement=true"}:
             log_device_placement()
-        else:
+        elif needs_tensorflow:
             quieten_tensorflow()
         status = main(argv)
     except UserError as error:

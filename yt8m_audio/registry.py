@@ -14,8 +14,6 @@ import re
 import sys
 from typing import Any
 
-import keras
-
 from yt8m_audio.errors import UserError, nearest
 
 KERAS_PACKAGE = "yt8m_audio"
@@ -46,6 +44,8 @@ class Registry:
             )
         self._classes[cls.__name__] = self._classes[f"{cls.__module__}:{cls.__name__}"] = cls
         if hasattr(cls, "get_config"):
+            import keras  # here, for commands that need no model: its import takes seconds
+
             keras.saving.register_keras_serializable(package=KERAS_PACKAGE)(cls)
         return cls
 

@@ -1,4 +1,4 @@
-"""Sums over the replicas of a model that trains on several devices at once."""
+"""Sums over the replicas of a model that trains on several devices at once, and variables that each has its own of."""
 
 import keras
 
@@ -20,3 +20,30 @@ def sum_over_replicas(value):
     if context is None or context.num_replicas_in_sync == 1:
         return value
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def on_each_replica(value, dtype, aggregation, name: str = "variable"):
+    """A variable that each replica keeps for itself, and that is aggregated when the host reads it.
+
+    Args:
+        value: what it holds at first.
+        dtype: its type.
+        aggregation: a tf.VariableAggregation.
+        name: for people.
+    """
+    import tensorflow as tf
+
+    return tf.Variable(
+        tf.constant(value, dtype),
+        trainable=False,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=aggregation,
+        name=name,
+    )
+
+
+def replica_number() -> int:
+    """Which replica this is, of all on all machines, from 0; called on one."""
+    import tensorflow as tf
+
+    return tf.distribute.get_replica_context().replica_id_in_sync_group

@@ -3,6 +3,7 @@
 config.json        every setting, versions, label map hash
 model_flags.json   as the starter code writes it
 class_weights.csv  where the label loss has class weights: those that the run was trained with
+warm_start.json    where it began with the weights of another run: what was taken
 checkpoints/       step-00000087.npz, ...; best.json names the best
 logs/              for TensorBoard: train, validation, eval
 metrics.jsonl      a line a record, for programs
@@ -27,6 +28,7 @@ OURS = (
     "config.json",
     "model_flags.json",
     "class_weights.csv",
+    "warm_start.json",
     "checkpoints",
     "logs/train",
     "logs/validation",

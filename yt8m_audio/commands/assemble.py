@@ -18,6 +18,7 @@ from yt8m_audio.labels import read_label_map
 from yt8m_audio.registry import LOSSES, hyper_parameters
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.sample import sample_patterns
+from yt8m_audio.training.augmentation import check_augmentation
 from yt8m_audio.training.checkpoints import Checkpoints
 from yt8m_audio.training.class_weights import (
     INVERSE_FREQUENCY,
@@ -28,13 +29,23 @@ from yt8m_audio.training.class_weights import (
 )
 from yt8m_audio.training.loop import build
 from yt8m_audio.training.losses import LabelLoss, make_loss
-from yt8m_audio.training.optimizers import make_optimizer
+from yt8m_audio.training.optimizers import check_optimizer
 from yt8m_audio.training.teacher import Teacher, read_teacher
 
 SAMPLE_BATCH_SIZE = 32  # the starter's 1024 would leave the sample two steps an epoch
-BEST_METRICS = ("hit@1", "perr", "gap@20", "map@20", "mAP", "auc", "d_prime", "d_prime_class_mean")
+BEST_METRICS = ("loss", "hit@1", "perr", "gap@20", "map@20", "mAP", "auc", "d_prime", "d_prime_class_mean")
 MEMORY_SHARE = 4  # clips are kept in memory where they fit in so many-th of what is free
-FIXED_SETTINGS = ("batch_size", "optimizer", "seed", "validation_percent", "cache", "sampling")
+FIXED_SETTINGS = (
+    "batch_size",
+    "optimizer",
+    "seed",
+    "validation_percent",
+    "cache",
+    "sampling",
+    "ema_momentum",
+    "init_from",
+    "freeze_matching",
+)
 MODEL_SETTINGS = (
     "model",
     "feature_names",
@@ -83,6 +94,7 @@ def prepare(request: TrainRequest) -> tuple[Config, readers.Clips, readers.Clips
     check_names(train)
     check_data(config.data)
     frame_features = fitting_frame_features(config.data.frame_features, config.model.model, model.level)
+    check_augmentation(train, model.level, config.data.segment_labels)
     data = dataclasses.replace(config.data, frame_features=frame_features)
     if data.label_map and not data.num_classes:
         data = dataclasses.replace(data, num_classes=len(read_label_map(data.label_map)))
@@ -297,7 +309,9 @@ def check_model(config: Config) -> None:
 def check_names(train: TrainConfig) -> None:
     """Raises a UserError about a loss, an optimizer or a metric that there is not, or that cannot be made so."""
     make_loss(train)
-    make_optimizer(dataclasses.replace(train, base_learning_rate=train.base_learning_rate or 1.0))
+    check_optimizer(train)
+    if train.freeze_matching and not train.init_from:
+        raise UserError("--freeze_matching freezes what --init_from brings: name a run with --init_from.")
     if train.best_metric not in BEST_METRICS:
         raise UserError(
             f"--best_metric={train.best_metric} is no metric to choose by. Known: {', '.join(BEST_METRICS)}."

@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import tensorflow as tf
+
+from yt8m_audio.commands.model_cost import cost, written
+from yt8m_audio.commands.outside_models import find_model
 from yt8m_audio.config import Config, TrainConfig
 from yt8m_audio.flags import TrainRequest
 from yt8m_audio.labels import label_map_for
@@ -39,7 +43,7 @@ def changed(name: str, old: Any, new: Any) -> str:
     return f"--{name} was {old}, and is {'not set' if new in (None, '') else new} from now on."
 
 
-def show(config: Config, train_clips, validation_clips, run: RunDirectory, teacher: Teacher | None) -> None:
+def show(config: Config, train_clips, validation_clips, run: RunDirectory, teacher: Teacher | None, strategy) -> None:
     """Prints what is about to happen."""
     data, train = config.data, config.train
     what = data.train_data_pattern or "the built-in sample (no --train_data_pattern was given)"
@@ -53,11 +57,30 @@ def show(config: Config, train_clips, validation_clips, run: RunDirectory, teach
         f"{train.num_epochs} epochs, {train.optimizer} at {train.base_learning_rate:g}"
     )
     settings = ", ".join(f"{name}={value}" for name, value in config.model.hyper_parameters.items())
-    print(f"  model        {settings}")
+    print(f"  model        {model_size(config)}; {settings}")
     print(f"  loss         {loss_settings(train)}")
     if teacher is not None:
         print(f"  teacher      {taught(train, teacher, len(train_clips))}")
+    print(f"  on           {devices(strategy)}, in {train.precision}")
     print(f"  goes to      {run.path}", flush=True)
+
+
+def devices(strategy: tf.distribute.Strategy) -> str:
+    """What a run trains on, in words."""
+    kinds = {each.device_type for each in tf.config.get_visible_devices()}
+    kind = next((each for each in ("TPU", "GPU") if each in kinds), "CPU")
+    replicas = strategy.num_replicas_in_sync
+    return f"{replicas} {kind}s" if replicas > 1 else f"one {kind}"
+
+
+def model_size(config: Config) -> str:
+    """What the model costs, as far as its operations can be counted."""
+    data, model = config.data, find_model(config.model.model)
+    shape = data.max_frames, tuple(data.model_sizes), data.num_classes
+    try:
+        return f"{written(cost(model, *shape, config.model.hyper_parameters))} a clip forward"
+    except ValueError:
+        return "its operations cannot be counted"
 
 
 def loss_settings(train: TrainConfig) -> str:
@@ -92,7 +115,10 @@ def end(run: RunDirectory, config: Config, summary: Summary) -> int:
         print(f"Stopped at step {summary.step:,}, saved. Type the same command again to go on.")
         return 128 + summary.signal
     done = f"Trained {summary.step - summary.first_step:,} steps in {duration(summary.seconds)}"
-    if summary.first_step >= summary.total_steps:
+    if summary.stopped_early:
+        patience, metric = config.train.early_stopping_patience, config.train.best_metric
+        done = f"Stopped early at step {summary.step:,}: {patience} validations in a row had no better {metric}"
+    elif summary.first_step >= summary.total_steps:
         done = f"All steps were done before (a higher --{limiting_flag(config, summary.total_steps)} goes on)"
     if summary.best:
         metric = config.train.best_metric

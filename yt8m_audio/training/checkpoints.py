@@ -75,20 +75,22 @@ class Checkpoints:
             raise UserError(f"--checkpoint={which}: {self.folder} holds best, last, {', '.join(map(str, steps))}.")
         return int(which)
 
-    def save(self, step: int, variables: Sequence) -> Path:
+    def save(self, step: int, variables: Sequence, **more) -> Path:
         """Writes a checkpoint and drops those that are no longer kept.
 
         Args:
             step: the steps done.
             variables: Keras or TensorFlow variables, in an order that is the same in every process.
+            more: what its state says beside step and number of variables.
 
         Raises:
             UserError: if it cannot be written; older checkpoints stay.
         """
-        arrays = {_key(number, each): np.asarray(each) for number, each in enumerate(variables)}
+        arrays = {_key(number, each): each.numpy() for number, each in enumerate(variables)}
         try:
+            state = {"step": step, "variables": len(arrays), **more}
             with written_beside(self.path(step)) as partial, partial.open("wb") as file:
-                np.savez(file, **arrays, **{STATE: np.array(json.dumps({"step": step, "variables": len(arrays)}))})
+                np.savez(file, **arrays, **{STATE: np.array(json.dumps(state))})
         except OSError as error:
             raise UserError(
                 f"{self.path(step)} cannot be written: {error.strerror}. Earlier checkpoints are whole: make room and "
@@ -101,24 +103,42 @@ class Checkpoints:
         """Notes which checkpoint is the best so far."""
         write_json(self.folder / "best.json", {"step": step, "metric": metric, "value": value})
 
+    def mark_validated(self, step: int, without_better: int) -> None:
+        """Notes the last validation, and how many in a row were not the best so far."""
+        write_json(self.folder / "validated.json", {"step": step, "without_better": without_better})
+
+    def validated(self) -> dict:
+        """Returns what `mark_validated` noted (step, without_better), 0 where nothing was validated."""
+        try:
+            return json.loads((self.folder / "validated.json").read_text())
+        except (OSError, ValueError):
+            return {"step": 0, "without_better": 0}
+
     def restore(self, step: int, variables: Sequence) -> dict:
         """Reads a checkpoint into the first so many variables, and returns its state.
 
         Raises:
             UserError: if it is damaged, or of other variables.
         """
+        arrays, state = self.read(step, len(variables))
+        _fit(self.path(step), arrays, variables)
+        for variable, array in zip(variables, arrays.values(), strict=True):
+            variable.assign(array)
+        return state
+
+    def read(self, step: int, count: int | None = None) -> tuple[dict[str, np.ndarray], dict]:
+        """Reads the first so many arrays of a checkpoint, or all, by name and in order, and its state.
+
+        Raises:
+            UserError: if it is damaged.
+        """
         path = self.path(step)
         try:
             with np.load(path, allow_pickle=False) as file:
-                keys = sorted(name for name in file.files if name != STATE)[: len(variables)]
-                arrays = [file[name] for name in keys]
-                state = json.loads(str(file[STATE]))
+                keys = sorted(name for name in file.files if name != STATE)[:count]
+                return {name: file[name] for name in keys}, json.loads(str(file[STATE]))
         except DAMAGED as error:
-            raise UserError(f"{path} is damaged ({error}): choose another with --checkpoint, or remove it.") from error
-        _fit(path, keys, arrays, variables)
-        for variable, array in zip(variables, arrays, strict=True):
-            variable.assign(array)
-        return state
+            raise UserError(f"{path} is damaged ({error}): choose another checkpoint, or remove it.") from error
 
     def restore_newest(self, variables: Sequence, warn) -> dict | None:
         """Restores the newest whole checkpoint; a damaged one is passed over, and told to `warn`.
@@ -141,6 +161,11 @@ class Checkpoints:
 
     def _restore_all(self, step: int, variables: Sequence) -> dict:
         """Restores a checkpoint that holds these variables and no more."""
+        if "average_of" in self.read(step, 0)[1]:
+            raise UserError(
+                f"{self.path(step)} is an average of checkpoints, without what an optimizer needs to go on: give "
+                f"another --train_dir, and begin from its weights with --init_from={self.folder.parent}."
+            )
         state = self.restore(step, variables)
         if state["variables"] != len(variables):
             raise UserError(f"{self.path(step)} holds more variables than there are: it is another optimizer's.")
@@ -154,7 +179,7 @@ class Checkpoints:
 
 
 def _key(number: int, variable) -> str:
-    return f"{number:05d} {getattr(variable, 'path', variable.name)}"
+    return f"{number:05d} {getattr(variable, 'path', variable.name).removesuffix(':0')}"
 
 
 def _role(key: str) -> str:
@@ -162,11 +187,11 @@ def _role(key: str) -> str:
     return re.split("[/_ ]", key)[-1]
 
 
-def _fit(path: Path, keys: list[str], arrays: list[np.ndarray], variables: Sequence) -> None:
+def _fit(path: Path, arrays: dict[str, np.ndarray], variables: Sequence) -> None:
     """Raises a UserError unless the arrays have the variables' shapes and roles."""
     if len(arrays) != len(variables):
         raise UserError(f"{path} holds {len(arrays)} variables, the model has {len(variables)}: it is another model's.")
-    for number, (key, array, variable) in enumerate(zip(keys, arrays, variables, strict=True)):
+    for number, ((key, array), variable) in enumerate(zip(arrays.items(), variables, strict=True)):
         wanted, shape = _key(number, variable), tuple(variable.shape)
         if array.shape != shape or _role(key) != _role(wanted):
             raise UserError(

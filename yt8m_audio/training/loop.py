@@ -6,6 +6,7 @@
 are functions of (seed, k), so that a run which was stopped goes on as if it had not been.
 """
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -24,10 +25,13 @@ from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.training.checkpoints import Checkpoints
 from yt8m_audio.training.interruption import interruption
 from yt8m_audio.training.losses import LabelLoss, make_loss
-from yt8m_audio.training.optimizers import make_optimizer
+from yt8m_audio.training.optimizers import build_optimizer, make_optimizer
 from yt8m_audio.training.progress import LOG_SECONDS, MetricsLog, ProgressLine, Throughput, duration
 from yt8m_audio.training.step import StepReport, TrainCall
+from yt8m_audio.training.strategy import check_divisible, distributed
 from yt8m_audio.training.teacher import Teacher
+from yt8m_audio.training.validations import Validations
+from yt8m_audio.training.warm_start import warm_start
 
 SECONDS_PER_CALL = 0.5  # long enough to spend no time between calls, short enough to stop at once
 
@@ -42,6 +46,7 @@ class Summary:
         total_steps: steps that were asked for.
         best: figures of the best validation, or None.
         signal: the signal that stopped the run, or None.
+        stopped_early: whether validations did not get better any more.
         seconds: time spent.
     """
 
@@ -50,6 +55,7 @@ class Summary:
     total_steps: int
     best: dict | None
     signal: int | None
+    stopped_early: bool
     seconds: float
 
 
@@ -68,6 +74,7 @@ def train(
     line: ProgressLine | None = None,
     loss: LabelLoss | None = None,
     teacher: Teacher | None = None,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> Summary:
     """Trains a model, from the newest checkpoint of the run if there is one.
 
@@ -75,23 +82,26 @@ def train(
         config: complete settings.
         make_model: makes the model that they describe.
         train_clips: clips to train on.
-        validation_clips: clips to validate on after each epoch, or None.
+        validation_clips: clips to validate on, or None.
         run: where checkpoints and logs go.
         line: where to say how it goes.
         loss: the label loss, where class weights were computed for it; else that of the config is made.
         teacher: what the model learns from beside the labels, or None.
+        strategy: the devices, TensorFlow's own when None.
 
     Raises:
         UserError: if a loss is not finite, a record cannot be read, or a checkpoint cannot be written.
     """
     begun = time.monotonic()
     with interruption() as interrupted:
-        session = Session(config, make_model, train_clips, validation_clips, run, line or ProgressLine(), loss, teacher)
+        line, strategy = line or ProgressLine(), strategy or tf.distribute.get_strategy()
+        session = Session(config, make_model, train_clips, validation_clips, run, line, loss, teacher, strategy)
         session.resume()
         first_step = session.step
         session.run_until_done(interrupted)
     seconds = time.monotonic() - begun
-    return Summary(first_step, session.step, session.total_steps, session.best, interrupted.signal, seconds)
+    signal, early = interrupted.signal, session.validations.exhausted
+    return Summary(first_step, session.step, session.total_steps, session.validations.best, signal, early, seconds)
 
 
 class Session:
@@ -105,22 +115,27 @@ class Session:
         validation_clips,
         run: RunDirectory,
         line: ProgressLine,
-        loss: LabelLoss | None = None,
-        teacher: Teacher | None = None,
+        loss: LabelLoss | None,
+        teacher: Teacher | None,
+        strategy: tf.distribute.Strategy,
     ):
         self.config, self.run, self.line, self.teacher = config, run, line, teacher
         self.train_clips, self.validation_clips = train_clips, validation_clips
         self.total_steps = steps_to_train(config, len(train_clips))
-        self.step, self.best = 0, None
-        self.strategy = tf.distribute.get_strategy()
+        self.step = 0
+        self.strategy = strategy
+        batch_size = config.train.batch_size
+        check_divisible(batch_size, config.train.accumulation_steps, strategy.num_replicas_in_sync)
         self.checkpoints = Checkpoints(run.checkpoints, config.train.keep_checkpoints)
+        patience = config.train.early_stopping_patience
+        self.validations = Validations(self.checkpoints, config.train.best_metric, patience)
         loss = loss or make_loss(config.train)
         keras.utils.set_random_seed(config.train.seed)
         with self.strategy.scope():
-            self.model, self.optimizer = make_model(), make_optimizer(config.train)
-            batch_size = config.train.batch_size
+            self.model, self.optimizer = make_model(), make_optimizer(config.train, self.total_steps)
             build(self.model, train_clips.in_order(batch_size).element_spec)
-            self.optimizer.build(self.model.trainable_variables)
+            warm_start(self.model, run, config.train, self.line.say)
+            build_optimizer(self.optimizer, self.model.trainable_variables)
         shape = (batch_size, config.data.num_classes)
         self.call = TrainCall(self.model, self.optimizer, loss, config.train, self.strategy, shape)
         self.score_batch = scoring_function(self.model, loss)
@@ -128,31 +143,29 @@ class Session:
         self.logged = 0.0
         self.throughput = Throughput(self.total_steps * batch_size)
 
-    @property
-    def variables(self) -> list:
-        """Everything a checkpoint holds, the model's variables first."""
-        return [*self.model.variables, *self.optimizer.variables]
-
     def resume(self) -> None:
         """Goes to where the newest whole checkpoint stands."""
-        state = self.checkpoints.restore_newest(self.variables, self.line.say)
+        state = self.checkpoints.restore_newest(self.call.variables, self.line.say)
         if state:
             self.step = state["step"]
-            self.call.step.assign(self.step)
-            best = self.checkpoints.best()
-            if best and best["metric"] == self.config.train.best_metric:
-                self.best = {best["metric"]: best["value"], "step": best["step"]}
+            self.call.resume(state)
+            self.validations.resume()
             self.line.say(f"Resuming at step {self.step:,} of {self.total_steps:,}.")
+        else:
+            self.logs["train"].write_settings(self.config.flat())
 
     def run_until_done(self, interrupted) -> None:
         """Calls the device until all steps are done or a signal has come, and leaves a checkpoint."""
+        if self.validation_due() and self.validations.last_step < self.step:  # killed in between
+            self.validate()
         iterator = self.batches_from(self.step) if self.step < self.total_steps else None
-        saved, steps_per_call = self.step, 1
-        while self.step < self.total_steps and interrupted.signal is None:
+        saved, steps_per_call = self.step, self.config.train.steps_per_call or 1
+        while self.step < self.total_steps and interrupted.signal is None and not self.validations.exhausted:
             steps = min(steps_per_call, self.next_stop(self.step) - self.step)
             begun = time.monotonic()
             report = self.call_device(iterator, steps)
-            steps_per_call = calibrated(steps, steps_per_call, time.monotonic() - begun)
+            if not self.config.train.steps_per_call:
+                steps_per_call = calibrated(steps, steps_per_call, time.monotonic() - begun)
             at_stop = self.step == self.next_stop(self.step - 1)
             self.show(report, at_stop)
             if at_stop:
@@ -168,17 +181,28 @@ class Session:
         dataset = self.train_clips.shuffled(train.batch_size, train.num_epochs, train.seed, step, host_keys=taught)
         if taught:
             dataset = self.teacher.join(dataset, train.teacher_weight)
-        return iter(self.strategy.experimental_distribute_dataset(dataset))
+        return iter(distributed(self.strategy, dataset, train.batch_size))
 
     def epochs_done(self, step: int) -> int:
         """Epochs that are wholly seen after so many steps."""
         return min(step * self.config.train.batch_size // len(self.train_clips), self.config.train.num_epochs)
 
     def next_stop(self, step: int) -> int:
-        """The next step after which a checkpoint is due: an epoch's end, export_model_steps, or the last one."""
-        every = self.config.train.export_model_steps or self.total_steps
-        epoch_end = math.ceil((self.epochs_done(step) + 1) * len(self.train_clips) / self.config.train.batch_size)
-        return min(epoch_end, self.total_steps, (step // every + 1) * every)
+        """The next step after which a checkpoint is due: of an epoch, a validation, export_model_steps, or the last."""
+        train = self.config.train
+        epoch_end = math.ceil((self.epochs_done(step) + 1) * len(self.train_clips) / train.batch_size)
+        stops = [(step // every + 1) * every for every in (train.export_model_steps, train.validation_steps) if every]
+        return min(epoch_end, self.total_steps, *stops)
+
+    def epoch_ended(self) -> bool:
+        """Whether the last step was the last of an epoch."""
+        return self.step > 0 and self.epochs_done(self.step) > self.epochs_done(self.step - 1)
+
+    def validation_due(self) -> bool:
+        """Whether the model is to be validated as it is."""
+        every = self.config.train.validation_steps
+        due = self.epoch_ended() or self.step == self.total_steps or (every and self.step and self.step % every == 0)
+        return bool(self.validation_clips and due)
 
     def call_device(self, iterator, steps: int) -> StepReport:
         """Runs some steps, and turns what went wrong into an error about it."""
@@ -224,13 +248,12 @@ class Session:
             self.logs["train"].write(self.step, figures)
 
     def pause_at_stop(self) -> None:
-        """Writes a checkpoint, and validates where an epoch ends."""
+        """Writes a checkpoint, and validates where that is due."""
         begun = time.monotonic()
         self.save()
-        epoch_ended = self.epochs_done(self.step) > self.epochs_done(self.step - 1)
-        if self.validation_clips and (epoch_ended or self.step == self.total_steps):
+        if self.validation_due():
             self.validate()
-        if epoch_ended:
+        if self.epoch_ended():
             self.tell_of_corrupt_records()
         self.throughput.paused += time.monotonic() - begun
 
@@ -244,26 +267,25 @@ class Session:
     def validate(self) -> None:
         """Evaluates on the validation clips, and notes whether it is the best so far."""
         config, clips = self.config, self.validation_clips
-        with clips.errors_explained():
+        average = self.call.average
+        with clips.errors_explained(), average.in_use() if average else contextlib.nullcontext():
             batches, num_classes = clips.in_order(config.train.batch_size), config.data.num_classes
             scores = score(self.score_batch, batches, len(clips), num_classes)
         figures = evaluate(scores.probabilities, scores.labels, loss=scores.loss, num_unrated=scores.num_unrated)
         tags = {"Loss": figures["loss"], "Hit@1": figures["hit@1"], "PERR": figures["perr"], "GAP": figures["gap@20"]}
         self.logs["validation"].write(self.step, {**figures, **tags})
-        metric = config.train.best_metric
-        better = self.best is None or math.isnan(self.best[metric]) or figures[metric] > self.best[metric]
-        if better:
-            self.best = {**figures, "step": self.step}
-            self.checkpoints.mark_best(self.step, metric, figures[metric])
+        self.logs["validation"].write_pr_curve(self.step, scores.probabilities, scores.labels)
+        better = self.validations.take(self.step, figures)
+        where = f"epoch {self.epochs_done(self.step)}" if self.epoch_ended() else f"step {self.step:,}"
         self.line.say(
-            f"epoch {self.epochs_done(self.step)} validated on {figures['clips']:,} clips: mAP {figures['mAP']:.4f}  "
+            f"{where} validated on {figures['clips']:,} clips: mAP {figures['mAP']:.4f}  "
             f"AUC {figures['auc']:.4f}  GAP {figures['gap@20']:.4f}  Hit@1 {figures['hit@1']:.4f}  "
             f"loss {figures['loss']:.4f}{'  (best so far)' if better else ''}"
         )
 
     def save(self) -> None:
         """Writes a checkpoint."""
-        self.checkpoints.save(self.step, self.variables)
+        self.checkpoints.save(self.step, self.call.variables, **self.call.state)
 
 
 def ranking_figures(report: StepReport) -> tuple[float, float]:

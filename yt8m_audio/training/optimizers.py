@@ -1,9 +1,10 @@
-"""Optimizers by the starter's names and Keras', with the starter's learning-rate decay."""
+"""Optimizers by the starter's names and Keras'."""
 
 import keras
 
 from yt8m_audio.config import TrainConfig
 from yt8m_audio.errors import UserError, nearest
+from yt8m_audio.training.schedules import make_schedule
 
 ADAM_EPSILON = 1e-8  # TensorFlow 1's, which the starter trained with; Keras' own is 1e-7
 STARTER_NAMES = {
@@ -29,26 +30,39 @@ KERAS_NAMES = (
 )
 
 
-def learning_rate_schedule(config: TrainConfig) -> keras.optimizers.schedules.LearningRateSchedule:
-    """The starter's: base_learning_rate · decay ^ floor(clips seen / learning_rate_decay_examples)."""
-    return keras.optimizers.schedules.ExponentialDecay(
-        config.base_learning_rate,
-        decay_steps=config.learning_rate_decay_examples / config.batch_size,
-        decay_rate=config.learning_rate_decay,
-        staircase=True,
-    )
-
-
-def make_optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
+def make_optimizer(config: TrainConfig, total_steps: int) -> keras.optimizers.Optimizer:
     """Makes the optimizer that --optimizer names.
+
+    Args:
+        config: settings.
+        total_steps: steps of the whole run, for its learning rate.
 
     Raises:
         UserError: if there is none of that name.
     """
-    name = STARTER_NAMES.get(config.optimizer, config.optimizer)
+    check_optimizer(config)
+    name = _keras_name(config)
+    settings = {"epsilon": ADAM_EPSILON} if name == "Adam" else {}
+    if config.weight_decay:
+        settings["weight_decay"] = config.weight_decay
+    return getattr(keras.optimizers, name)(make_schedule(config, total_steps), **settings)
+
+
+def build_optimizer(optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> None:
+    """Makes an optimizer's variables; biases and factors, which have less than two axes, get no weight decay."""
+    if optimizer.weight_decay:
+        optimizer.exclude_from_weight_decay(var_list=[each for each in variables if len(each.shape) < 2])
+    optimizer.build(variables)
+
+
+def check_optimizer(config: TrainConfig) -> None:
+    """Raises a UserError if there is no optimizer of the name that --optimizer gives."""
+    name = _keras_name(config)
     if name not in KERAS_NAMES:
         known = [*STARTER_NAMES, *KERAS_NAMES]
         hint = nearest(config.optimizer, known)
         raise UserError(f"--optimizer={config.optimizer} is no optimizer.{hint} Known: {', '.join(known)}.")
-    settings = {"epsilon": ADAM_EPSILON} if name == "Adam" else {}
-    return getattr(keras.optimizers, name)(learning_rate_schedule(config), **settings)
+
+
+def _keras_name(config: TrainConfig) -> str:
+    return STARTER_NAMES.get(config.optimizer, config.optimizer)

@@ -7,8 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
+PR_THRESHOLDS = 201
 LOG_SECONDS = 10.0  # between two lines where the output is no terminal
 
 
@@ -78,6 +80,29 @@ class MetricsLog:
         self.writer.flush()
         with self.jsonl.open("a") as file:
             file.write(json.dumps(finite({"part": self.part, "step": step, **figures})) + "\n")
+
+    def write_settings(self, settings: dict) -> None:
+        """Writes a run's settings for TensorBoard's tab HPARAMS; what is None or a list stands there as text."""
+        from tensorboard.plugins.hparams import api
+
+        plain = {name: each if isinstance(each, bool | int | float) else str(each) for name, each in settings.items()}
+        with self.writer.as_default(step=0):
+            api.hparams(plain)
+        self.writer.flush()
+
+    def write_pr_curve(self, step: int, probabilities: np.ndarray, labels: np.ndarray) -> None:
+        """Writes the precision-recall curve over all clips and classes, [clips, C] each, for the tab PR CURVES."""
+        from tensorboard.plugins.pr_curve import summary
+
+        bins = (probabilities * (PR_THRESHOLDS - 1)).astype(np.int64)
+        true, all_of_them = (np.bincount(each, minlength=PR_THRESHOLDS) for each in (bins[labels > 0], bins.ravel()))
+        above, positives = (np.cumsum(each[::-1])[::-1] for each in (all_of_them, true))  # at least a threshold
+        counts = positives, above - positives, above[0] - positives[0] - (above - positives), positives[0] - positives
+        precision, recall = positives / np.maximum(above, 1), positives / max(positives[0], 1)
+        curve = summary.raw_data_pb("micro", *counts, precision, recall, num_thresholds=PR_THRESHOLDS)
+        with self.writer.as_default(step=step):
+            tf.summary.experimental.write_raw_pb(curve.SerializeToString())
+        self.writer.flush()
 
 
 def finite(figures: dict) -> dict:

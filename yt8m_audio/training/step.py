@@ -15,8 +15,11 @@ import tensorflow as tf
 
 from yt8m_audio.batch import model_inputs, only_rated
 from yt8m_audio.config import TrainConfig
-from yt8m_audio.replicas import sum_over_replicas
+from yt8m_audio.replicas import on_each_replica, replica_number, sum_over_replicas
+from yt8m_audio.training.augmentation import augment, augments
+from yt8m_audio.training.loss_scale import LossScale, restore_unless
 from yt8m_audio.training.losses import distilled
+from yt8m_audio.training.moving_average import MovingAverage
 
 NEVER = np.iinfo(np.int64).max
 DRAWS_PER_STEP = 1024  # more than any model draws in a step: each step's random numbers begin at a place of their own
@@ -46,6 +49,14 @@ class TrainCall:
 
     Gradients are summed over replicas and divided by the global number of clips before they are clipped, so that
     N replicas give the numbers of one.
+
+    Args:
+        model: the model, built.
+        optimizer: its optimizer, built.
+        loss: the label loss.
+        config: settings.
+        strategy: the replicas, in whose scope model and optimizer were made.
+        batch_shape: clips of a batch over all replicas, and classes.
     """
 
     def __init__(self, model, optimizer, loss, config: TrainConfig, strategy: tf.distribute.Strategy, batch_shape):
@@ -55,18 +66,42 @@ class TrainCall:
         rows = batch_shape[0] // strategy.num_replicas_in_sync
         with strategy.scope():
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-            self.not_finite_at = _on_each_replica(NEVER, tf.int64, tf.VariableAggregation.ONLY_FIRST_REPLICA)
-            self.sums = _on_each_replica([0.0, 0.0, 0.0], tf.float32, tf.VariableAggregation.SUM)
+            self.not_finite_at = on_each_replica(NEVER, tf.int64, tf.VariableAggregation.ONLY_FIRST_REPLICA)
+            self.sums = on_each_replica([0.0, 0.0, 0.0], tf.float32, tf.VariableAggregation.SUM)
             first = tf.VariableAggregation.ONLY_FIRST_REPLICA
-            self.last_probabilities = _on_each_replica(np.zeros((rows, batch_shape[1])), tf.float32, first)
-            self.last_labels = _on_each_replica(np.zeros((rows, batch_shape[1])), tf.uint8, first)
-            self.last_weights = _on_each_replica(np.zeros(rows), tf.float32, first)
+            self.last_probabilities = on_each_replica(np.zeros((rows, batch_shape[1])), tf.float32, first)
+            self.last_labels = on_each_replica(np.zeros((rows, batch_shape[1])), tf.uint8, first)
+            self.last_weights = on_each_replica(np.zeros(rows), tf.float32, first)
+            self.average = make_average(model.trainable_variables, config)
+            self.loss_scale = LossScale() if config.precision == "mixed_float16" else None
+        self.replica_call = (
+            tf.function(self.replica_step, jit_compile=True) if config.jit_compile else self.replica_step
+        )
+
+    @property
+    def variables(self) -> list:
+        """Everything a checkpoint holds: what is evaluated first, that is the averages where there are some."""
+        if self.average is None:
+            return [*self.model.variables, *self.optimizer.variables]
+        evaluated = self.average.in_place_of_weights(self.model.variables)
+        return [*evaluated, *self.optimizer.variables, *self.model.trainable_variables]
+
+    @property
+    def state(self) -> dict:
+        """What a checkpoint notes beside the variables."""
+        return {"loss_scale": self.loss_scale.state} if self.loss_scale else {}
+
+    def resume(self, state: dict) -> None:
+        """Takes up what a checkpoint notes."""
+        self.step.assign(state["step"])
+        if self.loss_scale and "loss_scale" in state:
+            self.loss_scale.resume(state["loss_scale"])
 
     @tf.function
     def run(self, iterator, steps):
         """Runs `steps` training steps, int32 []."""
         for _ in tf.range(steps):
-            self.strategy.run(self.replica_step, (next(iterator),))
+            self.strategy.run(self.replica_call, (next(iterator),))
             self.step.assign_add(1)
 
     def report(self) -> StepReport:
@@ -86,19 +121,65 @@ class TrainCall:
     def replica_step(self, batch):
         """Forward, backward and update, on one replica's part of a batch."""
         self._seed_random_numbers()
-        weights = batch["example_weights"]  # [B]
-        global_clips = tf.maximum(sum_over_replicas(tf.reduce_sum(weights)), 1.0)
-        with tf.GradientTape() as tape:
-            logits = self.model(model_inputs(batch), training=True)  # [B, C]
-            label_losses = self.loss(batch["labels"], logits, batch.get("label_weights"))  # [B]
-            losses = distilled(label_losses, logits, batch) * weights  # [B]
-            total = tf.reduce_sum(losses) / global_clips + self._penalty() / self.strategy.num_replicas_in_sync
-        variables = self.model.trainable_variables
-        gradients = tape.gradient(total, [each.value for each in variables])
+        if augments(self.config):
+            batch = augment(batch, self.config, self._seed_of_augmentation())
+        changed = [*self.model.variables, *self.optimizer.variables] if self.loss_scale else []
+        before = [tf.identity(each.value) for each in changed]
+        gradients, logits, losses = self._gradients(batch)  # of all replicas; [B, C]; [B]
+        finite = self._note_what_is_not_finite(losses, gradients)
+        self._update(gradients, self.model.trainable_variables)
+        if self.loss_scale:
+            restore_unless(finite, changed, before)
+            self.loss_scale.adapt(finite)
+        if self.average:
+            self.average.update(self.step)
+        self._add_up(logits, batch, losses)
+
+    def _gradients(self, batch):
+        """Gradients of a batch, summed over its parts and over replicas; logits [B, C]; label losses [B]."""
+        global_clips = tf.maximum(sum_over_replicas(tf.reduce_sum(batch["example_weights"])), 1.0)
+        parts = self.config.accumulation_steps
+        if parts == 1:
+            gradients, logits, losses = self._gradients_of_part(batch, global_clips)
+        else:
+            gradients, logits, losses = self._accumulated(batch, global_clips, parts)
+        factor = self.loss_scale.factor if self.loss_scale else 1.0
         gradients = [sum_over_replicas(gradient) for gradient in gradients]
-        self._note_what_is_not_finite(losses, gradients)
-        self._update(gradients, variables)
-        self._add_up(logits, batch, label_losses * weights)
+        return [gradient / factor for gradient in gradients] if self.loss_scale else gradients, logits, losses
+
+    def _accumulated(self, batch, global_clips, parts: int):
+        """The same as of a batch at once, part by part in a loop, so that one part's memory is enough."""
+        size, classes = batch["labels"].shape
+        parted = {key: tf.reshape(each, [parts, size // parts, *each.shape[1:]]) for key, each in batch.items()}
+
+        def add(part, gradients, logits, losses):
+            taken = {key: tf.gather(each, part) for key, each in parted.items()}
+            found, part_logits, part_losses = self._gradients_of_part(taken, global_clips)
+            gradients = [one + other for one, other in zip(gradients, found, strict=True)]
+            logits = tf.tensor_scatter_nd_update(logits, [[part]], part_logits[None])
+            return part + 1, gradients, logits, tf.tensor_scatter_nd_update(losses, [[part]], part_losses[None])
+
+        zeros = [tf.zeros(each.shape, tf.float32) for each in self.model.trainable_variables]
+        empty = tf.zeros([parts, size // parts, classes]), tf.zeros([parts, size // parts])
+        _, gradients, logits, losses = tf.while_loop(
+            lambda part, *_: part < parts, add, (0, zeros, *empty), maximum_iterations=parts, parallel_iterations=1
+        )
+        return gradients, tf.reshape(logits, [size, classes]), tf.reshape(losses, [size])
+
+    def _gradients_of_part(self, batch, global_clips):
+        """Gradients of some clips' share of the loss, scaled; logits [b, C]; label losses [b], 0 where not real."""
+        weights = batch["example_weights"]  # [b]
+        shares = self.strategy.num_replicas_in_sync * self.config.accumulation_steps
+        with tf.GradientTape() as tape:
+            logits = self.model(model_inputs(batch), training=True)  # [b, C]
+            label_losses = self.loss(batch["labels"], logits, batch.get("label_weights"))  # [b]
+            losses = distilled(label_losses, logits, batch) * weights  # [b]
+            total = tf.reduce_sum(losses) / global_clips + self._penalty() / shares
+            if self.loss_scale:
+                total *= self.loss_scale.factor
+        variables = [each.value for each in self.model.trainable_variables]
+        gradients = tape.gradient(total, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return gradients, logits, label_losses * weights
 
     def _penalty(self):
         """Regularisation times its factor, and auxiliary losses as they are."""
@@ -110,18 +191,28 @@ class TrainCall:
         replicas = self.strategy.num_replicas_in_sync
         if self.config.clip_gradient_norm > 0:
             gradients = [tf.clip_by_norm(gradient, self.config.clip_gradient_norm) for gradient in gradients]
+        if self.config.clip_global_norm > 0:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.config.clip_global_norm)
         # Keras sums over replicas once more.
         self.optimizer.apply([gradient / replicas for gradient in gradients] if replicas > 1 else gradients, variables)
 
     def _note_what_is_not_finite(self, losses, gradients):
-        """Notes the first step whose loss, or whose gradient and so the weights behind it, is not finite."""
+        """Notes the first step whose loss, or whose gradient and so the weights behind it, is not finite.
+
+        Where the loss is scaled, that is no fault while the factor can still fall.
+
+        Returns:
+            Whether all are finite, bool [].
+        """
         total = sum_over_replicas(tf.reduce_sum(losses)) + tf.linalg.global_norm(gradients)
-        step = tf.where(tf.math.is_finite(total), NEVER, self.step + 1)
-        self.not_finite_at.assign(tf.minimum(self.not_finite_at, step))
+        finite = tf.math.is_finite(total)
+        fine = tf.logical_or(finite, self.loss_scale.factor > 1) if self.loss_scale else finite
+        self.not_finite_at.assign(tf.minimum(self.not_finite_at, tf.where(fine, NEVER, self.step + 1)))
+        return finite
 
     def _add_up(self, logits, batch, losses):
-        """Adds to the sums, and keeps the batch for the figures that need a ranking."""
-        labels, weights = batch["labels"], batch["example_weights"]
+        """Adds to the sums, and keeps the batch for the figures that need a ranking; mixed clips have both's labels."""
+        labels, weights = tf.cast(batch["labels"] > 0, tf.uint8), batch["example_weights"]
         probabilities = only_rated(tf.sigmoid(logits), batch.get("label_weights"))  # [B, C]
         best = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
         hits = tf.cast(tf.gather(labels, best, axis=1, batch_dims=1), tf.float32) * weights
@@ -131,17 +222,18 @@ class TrainCall:
         self.last_weights.assign(weights)
 
     def _seed_random_numbers(self):
-        """Makes every random number of a step a function of (seed, step)."""
+        """Makes every random number of a step a function of (seed, step), the same on each replica."""
         for number, state in enumerate(self.seed_states):
             place = keras.ops.stack([self.config.seed * len(self.seed_states) + number, self.step * DRAWS_PER_STEP])
             state.assign(keras.ops.cast(place, state.dtype))
 
+    def _seed_of_augmentation(self):
+        """A seed of its own for each step and replica, int32 [2]."""
+        replica = tf.cast(replica_number(), tf.int64)
+        place = self.step * self.strategy.num_replicas_in_sync + replica
+        return tf.stack([tf.constant(np.uint32(self.config.seed).view(np.int32)), tf.cast(place, tf.int32)])
 
-def _on_each_replica(value, dtype, aggregation) -> tf.Variable:
-    """A variable that each replica keeps for itself, aggregated when the host reads it."""
-    return tf.Variable(
-        tf.constant(value, dtype),
-        trainable=False,
-        synchronization=tf.VariableSynchronization.ON_READ,
-        aggregation=aggregation,
-    )
+
+def make_average(variables: list, config: TrainConfig) -> MovingAverage | None:
+    """The moving average of the weights, where the config asks for one."""
+    return MovingAverage(variables, config.ema_momentum) if config.ema_momentum else None

@@ -1,0 +1,100 @@
+"""Several devices give the numbers of one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from yt8m_audio.config import DeviceConfig
+from yt8m_audio.errors import UserError
+from yt8m_audio.examples import audioset_record
+from yt8m_audio.records import write_shard
+from yt8m_audio.training.strategy import fitting_strategy, make_strategy, num_workers
+
+ROOT = Path(__file__).parents[1]
+CLIPS = 152  # in batches of 16, the last one has rows for the first of two devices alone
+MODEL = ("--model=DecisionLevelAttentionModel", "--hidden_units=8", "--hidden_layers=1", "--dropout=0")
+
+
+@pytest.fixture(scope="module")
+def pattern(tmp_path_factory):
+    """Clips of 1 to 10 frames."""
+    folder, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    frames = random.integers(0, 256, (CLIPS, 10, 16), np.uint8)
+    records = [audioset_record(f"c{i}", [i % 5], frames[i][: 1 + i % 10]) for i in range(CLIPS)]
+    write_shard(str(folder / "a.tfrecord"), records)
+    return str(folder / "*.tfrecord")
+
+
+def train(pattern, run, *more):
+    data = (f"--train_data_pattern={pattern}", f"--train_dir={run}", "--num_classes=5", "--batch_size=16")
+    settings = (*MODEL, "--optimizer=SGD", "--base_learning_rate=0.1", "--num_epochs=2", "--validation_percent=10")
+    command = [sys.executable, "train.py", *data, *settings, *more]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+def arrays(run):
+    newest = max(Path(run, "checkpoints").glob("step-*.npz"))
+    with np.load(newest) as file:
+        return {key: file[key] for key in sorted(file.files) if key != "state.json"}
+
+
+@pytest.fixture(scope="module")
+def one_device(pattern, tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "one"
+    done = train(pattern, run, "--ema_momentum=0.9")
+    assert done.returncode == 0, done.stderr
+    assert "on           one CPU, in float32" in done.stdout
+    return run
+
+
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_devices_give_the_numbers_of_one(count, one_device, pattern, tmp_path):
+    devices = ("--strategy=mirrored", f"--num_cpu_devices={count}", "--ema_momentum=0.9")
+    done = train(pattern, tmp_path / "run", *devices)
+    assert done.returncode == 0, done.stderr
+    assert f"on           {count} CPUs, in float32" in done.stdout
+    found, wanted = arrays(tmp_path / "run"), arrays(one_device)
+    assert "moving" in " ".join(wanted)
+    for (name, array), expected in zip(found.items(), wanted.values(), strict=True):
+        np.testing.assert_allclose(array, expected, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_a_batch_that_the_devices_cannot_share(pattern, tmp_path):
+    done = train(pattern, tmp_path / "run", "--strategy=mirrored", "--num_cpu_devices=3")
+    assert done.returncode == 2
+    assert "error: --batch_size=16 must be a multiple of 3" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("config", "environment", "expected"),
+    [
+        ({}, "", "cpu"),
+        ({"num_gpu": 2}, "", "mirrored"),
+        ({"num_gpu": 1}, "", "gpu"),
+        ({"num_cpu_devices": 2}, "", "mirrored"),
+        ({"tpu": "local"}, "", "tpu"),
+        ({}, '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}', "multi_worker"),
+        ({}, '{"cluster": {"worker": ["a:1"]}}', "cpu"),
+        ({}, '{"cluster": {"chief": ["a:1"], "worker": ["b:1"]}}', "multi_worker"),
+    ],
+)
+def test_what_auto_stands_for(config, environment, expected, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", environment)
+    assert fitting_strategy(DeviceConfig(**config)) == expected
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"cluster": 3}'])
+def test_a_damaged_tf_config_is_named(text, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(UserError, match="TF_CONFIG in the environment"):
+        num_workers()
+
+
+@pytest.mark.parametrize("strategy", ["gpu", "mirrored", "multi_worker", "tpu"])
+def test_devices_that_are_not_there(strategy, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(UserError, match=f"--{strategy}" if strategy == "tpu" else f"--strategy={strategy}"):
+        make_strategy(DeviceConfig(strategy=strategy))

@@ -1,0 +1,83 @@
+"""Begins with the weights of another run, as far as they fit: another number of classes, another model on top.
+
+    warm_start(model, run, config, print)
+
+A variable fits where name and shape are the same. What Keras numbers in names, because several models were made, does
+not count: of several of one name, the first fits the first, and so on. What was taken is noted in the run directory, so
+that a resumed run freezes the same.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import keras
+
+from yt8m_audio.config import TrainConfig
+from yt8m_audio.errors import UserError
+from yt8m_audio.run_directory import RunDirectory, write_json
+from yt8m_audio.training.checkpoints import Checkpoints
+
+NUMBER = re.compile(r"_\d+(?=/|$)")
+MOST_NAMED = 4
+
+
+def warm_start(model: keras.Model, run: RunDirectory, config: TrainConfig, say: Callable[[str], None]) -> None:
+    """Gives a model the weights of the best checkpoint of --init_from, and freezes them if asked.
+
+    Args:
+        model: a model that is built.
+        run: where it is trained; a run that is there already has its weights.
+        config: settings.
+        say: prints a line.
+
+    Raises:
+        UserError: if there is no such run, or nothing of it fits.
+    """
+    if not config.init_from:
+        return
+    noted = run.path / "warm_start.json"
+    if not run.exists():
+        write_json(noted, {"init_from": config.init_from, "taken": _take(model, config.init_from, say)})
+    if config.freeze_matching:
+        freeze(model, json.loads(noted.read_text())["taken"])
+
+
+def freeze(model: keras.Model, names: list[str]) -> None:
+    """Takes weights out of training, by their `names_of`."""
+    for name, variable in by_name(model.variables).items():
+        if name in names and variable.trainable:
+            variable.trainable = False
+
+
+def by_name(variables: Sequence[keras.Variable]) -> dict[str, keras.Variable]:
+    """A model's variables by names that are the same in every process."""
+    return dict(zip(names_of(each.path for each in variables), variables, strict=True))
+
+
+def names_of(paths: Iterable[str]) -> list[str]:
+    """Paths without the model in front and without Keras' numbers; "#2" and so on tells those of one name apart."""
+    plain = [NUMBER.sub("", path).partition("/")[2] for path in paths]
+    return [f"{name}#{plain[: place + 1].count(name)}" for place, name in enumerate(plain)]
+
+
+def _take(model: keras.Model, init_from: str, say: Callable[[str], None]) -> list[str]:
+    """Assigns what fits; returns the names of what was taken."""
+    if not Path(init_from).is_dir():
+        raise UserError(f"--init_from={init_from} is no folder: name a run directory that train.py left.")
+    checkpoints = Checkpoints(RunDirectory(init_from).checkpoints)
+    step = checkpoints.step_of("best")
+    arrays, _ = checkpoints.read(step)
+    theirs = dict(zip(names_of(key.partition(" ")[2] for key in arrays), arrays.values(), strict=True))
+    ours = by_name(model.variables)
+    fitting = [name for name in ours if name in theirs and theirs[name].shape == tuple(ours[name].shape)]
+    if not any(ours[name].trainable for name in fitting):
+        raise UserError(f"--init_from={init_from}: none of its weights has the name and shape of one of the model's.")
+    for name in fitting:
+        ours[name].assign(theirs[name])
+    others = [name.partition("#")[0] for name in ours if name not in fitting]
+    rest = f", {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
+    anew = f"; anew: {', '.join(others[:MOST_NAMED])}{rest}" if others else ""
+    say(f"Begins with {len(fitting)} of {len(ours)} variables of {init_from} at step {step:,}{anew}.")
+    return fitting
