@@ -230,7 +230,7 @@ class HiddenLayers(keras.layers.Layer):
 
     def __init__(self, units, layers, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
-        self.units, self.layers, self.dropout = units, layers, dropout
+        self.units, self.num_layers, self.dropout = units, layers, dropout
         self.supports_masking = True
         self.dense = [keras.layers.Dense(units, use_bias=False, name=f"dense_{number}") for number in range(layers)]
         self.norms = [MaskedBatchNormalization(name=f"norm_{number}") for number in range(layers)]
@@ -245,7 +245,7 @@ class HiddenLayers(keras.layers.Layer):
         return outputs
 
     def get_config(self):
-        return {**super().get_config(), "units": self.units, "layers": self.layers, "dropout": self.dropout}
+        return {**super().get_config(), "units": self.units, "layers": self.num_layers, "dropout": self.dropout}
 
 
 @keras.saving.register_keras_serializable(package=KERAS_PACKAGE)

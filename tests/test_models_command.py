@@ -9,10 +9,13 @@ import tensorflow as tf
 from keras import ops
 
 from models import FrameLevelModel
+from tests.small_models import SMALL as SMALL_MODELS
 from yt8m_audio.__main__ import main_of_command
+from yt8m_audio.commands.assemble import complete_model
 from yt8m_audio.commands.model_cost import clip_placeholders, cost, written
 from yt8m_audio.commands.model_diagram import diagram, watch
-from yt8m_audio.commands.models import console, cost_in_words, short
+from yt8m_audio.commands.models import console, cost_in_words, short, traced
+from yt8m_audio.config import ModelConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.registry import MODELS
 
@@ -68,6 +71,14 @@ def test_everything_of_one_model(capsys):
         "└─ logits Dense → 5",
         "output → 5",
     ]
+
+
+@pytest.mark.parametrize("name", MODELS.names())
+def test_every_model_can_be_shown(name):
+    cls, settings = MODELS.get(name), complete_model(ModelConfig(name, SMALL_MODELS.get(name, {}))).hyper_parameters
+    layers, summary, parameters = traced(cls, (3, (8, 4), 5), settings)
+    assert diagram(layers)
+    assert f"Trainable params: {parameters:,} " in summary
 
 
 def test_one_model_as_json(capsys):
