@@ -16,17 +16,21 @@ def main(argv) -> int:
     from yt8m_audio.commands import assemble, training_report
     from yt8m_audio.training.loop import train
     from yt8m_audio.training.strategy import make_strategy
+    from yt8m_audio.training.workers import Workers
 
     strategy = make_strategy(request.devices)
-    config, *clips = assemble.prepare(request)
-    changes = assemble.check_resumable(request, config)
-    clips = assemble.cached(config, *clips)
-    loss, teacher = assemble.make_label_loss(request, config, clips[0]), assemble.open_teacher(config, clips[0])
-    training_report.begin(request, config, changes, loss)
-    training_report.show(config, *clips, request.run, teacher, strategy)
-    model = assemble.make_model_of(config)
-    summary = train(config, model, *clips, request.run, loss=loss, teacher=teacher, strategy=strategy)
-    return training_report.end(request.run, config, summary)
+    workers = Workers(strategy)
+    with workers.loss_named():
+        config, *clips = assemble.prepare(request)
+        config = workers.same_settings(config, len(clips[0]))
+        changes = assemble.check_resumable(request, config)
+        clips = assemble.cached(config, *clips)
+        loss, teacher = assemble.make_label_loss(request, config, clips[0]), assemble.open_teacher(config, clips[0])
+        training_report.begin(request, config, changes, loss, workers)
+        training_report.show(config, *clips, request.run, teacher, workers)
+        model = assemble.make_model_of(config)
+        summary = train(config, model, *clips, request.run, loss=loss, teacher=teacher, strategy=strategy)
+        return training_report.end(request.run, config, summary, workers)
 
 
 if __name__ == "__main__":

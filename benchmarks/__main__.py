@@ -29,7 +29,7 @@ def show(results) -> None:
 def main(asked: Sequence[str]) -> None:
     """Runs the benchmarks asked for, all where none are."""
     quieten_tensorflow()
-    from benchmarks import memory, predicting, reading, training, waiting
+    from benchmarks import loop, memory, predicting, reading, training, waiting
     from benchmarks.datasets import audioset_pattern, made
 
     results = []
@@ -38,6 +38,7 @@ def main(asked: Sequence[str]) -> None:
             "reading": lambda: reading.results(repacked, videos, folder),
             "waiting": lambda: waiting.results(repacked),
             "training": lambda: training.results(audioset_pattern()),
+            "loop": lambda: loop.results(audioset_pattern()),
             "predicting": lambda: predicting.results(audioset_pattern()),
             "memory": lambda: memory.results(videos, folder),
         }

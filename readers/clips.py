@@ -205,13 +205,6 @@ class Clips:
                 raise UserError(f"None of the {len(self):,} clips {which} held out: change --validation_percent.")
         return tuple(dataclasses.replace(self, selection=numbers[each]) for each in (kept, ~kept))
 
-    def part(self, worker: int, workers: int) -> "Clips":
-        """Returns one worker's share: every so many-th shard, or clip where there are fewer shards than workers."""
-        numbers = np.arange(len(self.store)) if self.selection is None else self.selection
-        shards = len(self.store.shard_sizes)
-        split = self.store.shard_of(numbers) if shards >= workers else np.arange(len(numbers))
-        return dataclasses.replace(self, selection=numbers[split % workers == worker])
-
     def labels(self) -> Ragged:
         """The labels of all clips; every shard is read once.
 

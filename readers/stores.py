@@ -48,11 +48,6 @@ class RecordStore:
         return f"{len(self.shards.paths):,} shards"
 
     @property
-    def shard_sizes(self) -> np.ndarray:
-        """Clips of each shard, int64 [shards]."""
-        return self.shards.sizes
-
-    @property
     def clip_bytes(self) -> int:
         """Bytes of a typical clip in its shard, at least 1."""
         total = int((self.shards.ends - self.shards.starts).sum())
@@ -174,8 +169,6 @@ class SegmentStore:
     def __init__(self, records: RecordStore):
         self.records, self.reader, self.about = records, records.reader, records.about
         self.segments = _all_segments(records, records.reader)
-        shard = records.shard_of(self.segments.record)
-        self.shard_sizes = np.bincount(shard, minlength=len(records.shards.paths))
         self.clip_bytes = 1 + records.clip_bytes * len(records) // max(1, len(self))
 
     def __len__(self) -> int:
@@ -286,7 +279,6 @@ class ArrayStore:
         self.arrays, self.reader, self.about = arrays, reader, name
         self.columns, self.max_frames = list(columns), max_frames
         self.label_starts = np.cumsum(arrays.label_counts, dtype=np.int64) - arrays.label_counts
-        self.shard_sizes = np.array([len(self)])
         self.clip_bytes = max(1, arrays.features.nbytes // max(1, len(self)))
 
     def __len__(self) -> int:

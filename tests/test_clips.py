@@ -211,19 +211,6 @@ def test_balanced_batches_hold_every_class_as_often(streamed):
     assert counts.tolist() == [23] * 7
 
 
-@pytest.mark.parametrize("workers", [1, 2, 7, 8, 23])
-def test_workers_share_the_clips(clips, workers):
-    parts = [clips.part(worker, workers) for worker in range(workers)]
-    ids = [real_ids(part.in_order(BATCH)) for part in parts]
-    assert sorted(name for some in ids for name in some) == sorted(real_ids(clips.in_order(BATCH)))
-    assert [len(some) for some in ids] == [len(part) for part in parts]
-
-
-def test_workers_take_whole_shards_where_there_are_enough(streamed):
-    shards = [{name[:1] for name in real_ids(streamed.part(worker, 3).in_order(BATCH))} for worker in range(3)]
-    assert shards == [{b"0", b"3", b"6"}, {b"1", b"4"}, {b"2", b"5"}]
-
-
 def test_a_packed_folder_gives_some_of_its_features_and_frames(tmp_path, shard, open_shards):
     ramp = np.arange(40, dtype=np.uint8).reshape(10, 4)
     records = [frames_record({"id": b"a"}, [1], {"rgb": ramp[:7, :3], "audio": ramp[:7, 3:] + 100})]
@@ -302,7 +289,7 @@ def test_corrupt_records_in_parts_of_a_batch(streamed, flip_bit):
 
 
 def test_a_split_of_a_part_and_its_labels(streamed):
-    part = streamed.part(1, 3)
+    part, _ = streamed.split(held_out(70))
     kept, others = part.split(held_out(50))
     ids = real_ids(part.in_order(BATCH))
     assert sorted(real_ids(kept.in_order(BATCH)) + real_ids(others.in_order(BATCH))) == sorted(ids)

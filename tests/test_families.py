@@ -237,14 +237,6 @@ def test_an_empty_shard_is_passed_over(family, open_family, tmp_path):
     assert len(open_clips(f"{tmp_path}/*", "f", clips.data)) == len(clips)
 
 
-def test_workers_share_what_there_is(family, open_family):
-    clips = open_family(family, [three(family), three(family)])
-    for workers in (2, 3):
-        parts = [clips.part(worker, workers) for worker in range(workers)]
-        assert sum(map(len, parts)) == len(clips)
-        assert np.unique(np.concatenate([part.selection for part in parts])).tolist() == list(range(len(clips)))
-
-
 def test_training_batches_come_again(family, open_family):
     clips = open_family(family, [three(family), three(family)])
     first, again = (list(clips.shuffled(2, 2, seed=1, start_step=start)) for start in (0, 1))

@@ -65,6 +65,34 @@ def test_a_stopped_run_goes_on_to_the_weights_of_one_never_stopped(number, patte
     assert all(map(np.array_equal, weights(tmp_path / "a"), weights(tmp_path / "b")))
 
 
+def killed_later(arguments, train_dir, seconds):
+    """Starts a run, kills it some time after it has written another checkpoint, and returns what it printed."""
+    folder = Path(train_dir, "checkpoints")
+    before = set(folder.glob("step-*.npz"))
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not set(folder.glob("step-*.npz")) - before and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(seconds)
+    process.kill()
+    return process.communicate(timeout=120)[0]
+
+
+@pytest.mark.parametrize("cache", ["memory", "none"])
+def test_a_run_killed_at_any_moments_ends_as_one_never_killed(cache, pattern, tmp_path):
+    """Of a model with dropout, batch normalisation and frame sampling, with all that draws or remembers on."""
+    settings = ("--video_level_classifier_model=MlpModel", "--mlp_units=16", "--mixup_alpha=0.5", "--frame_dropout=0.2")
+    settings += ("--ema_momentum=0.9", "--learning_rate_schedule=cosine", "--validation_percent=10", "--num_epochs=80")
+    whole, parts = (command(pattern, tmp_path / name, *settings, f"--cache={cache}") for name in ("whole", "parts"))
+    subprocess.run(whole, check=True, capture_output=True)
+    random = np.random.default_rng(0)
+    said = [killed_later(parts, tmp_path / "parts", random.uniform(0, 0.4)) for _ in range(5)]
+    said.append(subprocess.run(parts, check=True, capture_output=True, text=True).stdout)
+    assert sum("Resuming at step" in each for each in said) == 5
+    pairs = zip(weights(tmp_path / "whole"), weights(tmp_path / "parts"), strict=True)
+    assert all(np.array_equal(one, other) for one, other in pairs)
+
+
 def test_a_run_says_nothing_on_stderr(pattern, tmp_path):
     done = subprocess.run(
         command(pattern, tmp_path / "a", "--num_epochs=1"), capture_output=True, text=True, check=True

@@ -62,10 +62,18 @@ def test_devices_give_the_numbers_of_one(count, one_device, pattern, tmp_path):
         np.testing.assert_allclose(array, expected, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-def test_a_batch_that_the_devices_cannot_share(pattern, tmp_path):
-    done = train(pattern, tmp_path / "run", "--strategy=mirrored", "--num_cpu_devices=3")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--num_cpu_devices=3"], "--batch_size=16 must be a multiple of 3"),
+        (["--num_cpu_devices=2", "--jit_compile"], "--jit_compile is for one device, and there are 2: leave it out."),
+    ],
+)
+def test_what_several_devices_cannot_do(arguments, said, pattern, tmp_path):
+    done = train(pattern, tmp_path / "run", "--strategy=mirrored", *arguments)
     assert done.returncode == 2
-    assert "error: --batch_size=16 must be a multiple of 3" in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: {said}")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from yt8m_audio.training.loop import Summary, steps_to_train
 from yt8m_audio.training.losses import LabelLoss
 from yt8m_audio.training.progress import duration
 from yt8m_audio.training.teacher import Teacher
+from yt8m_audio.training.workers import Workers
 
 SAMPLED = {
     "plain": "",
@@ -24,8 +25,22 @@ SAMPLED = {
 }
 
 
-def begin(request: TrainRequest, config: Config, changes: dict, loss: LabelLoss) -> None:
-    """Prepares the run directory, and prints which settings have changed: name -> (old, new)."""
+def begin(request: TrainRequest, config: Config, changes: dict, loss: LabelLoss, workers: Workers) -> None:
+    """Has the chief prepare the run directory, before any worker looks at it.
+
+    Args:
+        request: what was asked for.
+        config: complete settings.
+        changes: settings that are other ones than before, name -> (old, new), which are printed.
+        loss: the label loss; its class weights are kept.
+        workers: who trains.
+    """
+    if workers.is_chief:
+        _prepare(request, config, changes, loss)
+    workers.wait()
+
+
+def _prepare(request: TrainRequest, config: Config, changes: dict, loss: LabelLoss) -> None:
     labels = label_map_for(config.data.label_map, config.data.num_classes)
     for name, (old, new) in changes.items():
         print(changed(name, old, new))
@@ -43,8 +58,11 @@ def changed(name: str, old: Any, new: Any) -> str:
     return f"--{name} was {old}, and is {'not set' if new in (None, '') else new} from now on."
 
 
-def show(config: Config, train_clips, validation_clips, run: RunDirectory, teacher: Teacher | None, strategy) -> None:
-    """Prints what is about to happen."""
+def show(config: Config, train_clips, validation_clips, run: RunDirectory, teacher, workers: Workers) -> None:
+    """Prints what is about to happen, on the chief."""
+    if not workers.is_chief:
+        print(f"{workers.name} trains along; {workers.names[0]} says how it goes.", flush=True)
+        return
     data, train = config.data, config.train
     what = data.train_data_pattern or "the built-in sample (no --train_data_pattern was given)"
     print(f"Training {config.model.model} on {what}")
@@ -61,16 +79,16 @@ def show(config: Config, train_clips, validation_clips, run: RunDirectory, teach
     print(f"  loss         {loss_settings(train)}")
     if teacher is not None:
         print(f"  teacher      {taught(train, teacher, len(train_clips))}")
-    print(f"  on           {devices(strategy)}, in {train.precision}")
+    print(f"  on           {devices(workers)}, in {train.precision}")
     print(f"  goes to      {run.path}", flush=True)
 
 
-def devices(strategy: tf.distribute.Strategy) -> str:
+def devices(workers: Workers) -> str:
     """What a run trains on, in words."""
     kinds = {each.device_type for each in tf.config.get_visible_devices()}
     kind = next((each for each in ("TPU", "GPU") if each in kinds), "CPU")
-    replicas = strategy.num_replicas_in_sync
-    return f"{replicas} {kind}s" if replicas > 1 else f"one {kind}"
+    replicas, count = workers.strategy.num_replicas_in_sync, len(workers.names)
+    return f"{replicas} {kind}s{f' of {count} workers' if count > 1 else ''}" if replicas > 1 else f"one {kind}"
 
 
 def model_size(config: Config) -> str:
@@ -109,9 +127,13 @@ def source(config: Config, train_clips) -> str:
     return train_clips.store.about
 
 
-def end(run: RunDirectory, config: Config, summary: Summary) -> int:
+def end(run: RunDirectory, config: Config, summary: Summary, workers: Workers) -> int:
     """Prints how the run ended and what to type next; returns the exit status."""
-    if summary.signal is not None and summary.step < summary.total_steps:
+    interrupted = summary.signal is not None and summary.step < summary.total_steps
+    if not workers.is_chief:
+        print(f"{workers.name} ended at step {summary.step:,}.")
+        return 128 + summary.signal if interrupted else 0
+    if interrupted:
         print(f"Stopped at step {summary.step:,}, saved. Type the same command again to go on.")
         return 128 + summary.signal
     done = f"Trained {summary.step - summary.first_step:,} steps in {duration(summary.seconds)}"

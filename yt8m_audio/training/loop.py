@@ -8,6 +8,7 @@ are functions of (seed, k), so that a run which was stopped goes on as if it had
 
 import contextlib
 import dataclasses
+import io
 import math
 import time
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from yt8m_audio.training.strategy import check_divisible, distributed
 from yt8m_audio.training.teacher import Teacher
 from yt8m_audio.training.validations import Validations
 from yt8m_audio.training.warm_start import warm_start
+from yt8m_audio.training.workers import Workers
 
 SECONDS_PER_CALL = 0.5  # long enough to spend no time between calls, short enough to stop at once
 
@@ -84,7 +86,7 @@ def train(
         train_clips: clips to train on.
         validation_clips: clips to validate on, or None.
         run: where checkpoints and logs go.
-        line: where to say how it goes.
+        line: where to say how it goes; of several workers, only the chief says it when None.
         loss: the label loss, where class weights were computed for it; else that of the config is made.
         teacher: what the model learns from beside the labels, or None.
         strategy: the devices, TensorFlow's own when None.
@@ -94,11 +96,13 @@ def train(
     """
     begun = time.monotonic()
     with interruption() as interrupted:
-        line, strategy = line or ProgressLine(), strategy or tf.distribute.get_strategy()
-        session = Session(config, make_model, train_clips, validation_clips, run, line, loss, teacher, strategy)
+        workers = Workers(strategy or tf.distribute.get_strategy())
+        line = line or ProgressLine(None if workers.is_chief else io.StringIO())
+        session = Session(config, make_model, train_clips, validation_clips, run, line, loss, teacher, workers)
         session.resume()
         first_step = session.step
         session.run_until_done(interrupted)
+        workers.wait()  # the chief may still be writing, and one that left would count as dead
     seconds = time.monotonic() - begun
     signal, early = interrupted.signal, session.validations.exhausted
     return Summary(first_step, session.step, session.total_steps, session.validations.best, signal, early, seconds)
@@ -117,15 +121,15 @@ class Session:
         line: ProgressLine,
         loss: LabelLoss | None,
         teacher: Teacher | None,
-        strategy: tf.distribute.Strategy,
+        workers: Workers,
     ):
         self.config, self.run, self.line, self.teacher = config, run, line, teacher
         self.train_clips, self.validation_clips = train_clips, validation_clips
         self.total_steps = steps_to_train(config, len(train_clips))
         self.step = 0
-        self.strategy = strategy
+        self.workers, self.strategy = workers, workers.strategy
         batch_size = config.train.batch_size
-        check_divisible(batch_size, config.train.accumulation_steps, strategy.num_replicas_in_sync)
+        check_divisible(batch_size, config.train.accumulation_steps, self.strategy.num_replicas_in_sync)
         self.checkpoints = Checkpoints(run.checkpoints, config.train.keep_checkpoints)
         patience = config.train.early_stopping_patience
         self.validations = Validations(self.checkpoints, config.train.best_metric, patience)
@@ -139,33 +143,43 @@ class Session:
         shape = (batch_size, config.data.num_classes)
         self.call = TrainCall(self.model, self.optimizer, loss, config.train, self.strategy, shape)
         self.score_batch = scoring_function(self.model, loss)
-        self.logs = {part: MetricsLog(run.logs(part), run.metrics_file, part) for part in ("train", "validation")}
+        parts = ("train", "validation") if workers.is_chief else ()
+        self.logs = {part: MetricsLog(run.logs(part), run.metrics_file, part) for part in parts}
+        self.steps_per_call = config.train.steps_per_call or 1
         self.logged = 0.0
         self.throughput = Throughput(self.total_steps * batch_size)
 
     def resume(self) -> None:
         """Goes to where the newest whole checkpoint stands."""
-        state = self.checkpoints.restore_newest(self.call.variables, self.line.say)
+        state = self.restored()
         if state:
             self.step = state["step"]
             self.call.resume(state)
             self.validations.resume()
             self.line.say(f"Resuming at step {self.step:,} of {self.total_steps:,}.")
-        else:
+        elif self.workers.is_chief:
             self.logs["train"].write_settings(self.config.flat())
+
+    def restored(self) -> dict | None:
+        """Restores the newest whole checkpoint, which the chief looks for, and returns its state."""
+        state, chief = None, self.workers.is_chief
+        if chief:
+            state = self.checkpoints.restore_newest(self.call.variables, self.line.say)
+        step = int(self.workers.said([state["step"] if state else 0])[0, 0])
+        return state if chief or not step else self.checkpoints.restore(step, self.call.variables)
 
     def run_until_done(self, interrupted) -> None:
         """Calls the device until all steps are done or a signal has come, and leaves a checkpoint."""
         if self.validation_due() and self.validations.last_step < self.step:  # killed in between
             self.validate()
         iterator = self.batches_from(self.step) if self.step < self.total_steps else None
-        saved, steps_per_call = self.step, self.config.train.steps_per_call or 1
-        while self.step < self.total_steps and interrupted.signal is None and not self.validations.exhausted:
-            steps = min(steps_per_call, self.next_stop(self.step) - self.step)
+        saved = self.step
+        while self.step < self.total_steps and self.goes_on(interrupted):
+            steps = min(self.steps_per_call, self.next_stop(self.step) - self.step)
             begun = time.monotonic()
             report = self.call_device(iterator, steps)
             if not self.config.train.steps_per_call:
-                steps_per_call = calibrated(steps, steps_per_call, time.monotonic() - begun)
+                self.steps_per_call = calibrated(steps, self.steps_per_call, time.monotonic() - begun)
             at_stop = self.step == self.next_stop(self.step - 1)
             self.show(report, at_stop)
             if at_stop:
@@ -173,6 +187,13 @@ class Session:
                 saved = self.step
         if saved != self.step:
             self.save()
+
+    def goes_on(self, interrupted) -> bool:
+        """Whether there is a next call; the workers agree on it, on the signal behind it, and on its steps."""
+        said = self.workers.said([interrupted.signal or 0, self.validations.exhausted, self.steps_per_call])
+        signal, self.steps_per_call = int(said[:, 0].max()), int(said[0, 2])
+        interrupted.signal = signal or interrupted.signal  # one may have come in between: for the next time
+        return not signal and not said[0, 1]
 
     def batches_from(self, step: int):
         """An iterator of the batches from that step on, without what stays on the host."""
@@ -199,10 +220,10 @@ class Session:
         return self.step > 0 and self.epochs_done(self.step) > self.epochs_done(self.step - 1)
 
     def validation_due(self) -> bool:
-        """Whether the model is to be validated as it is."""
+        """Whether the model is to be validated as it is, by this worker."""
         every = self.config.train.validation_steps
         due = self.epoch_ended() or self.step == self.total_steps or (every and self.step and self.step % every == 0)
-        return bool(self.validation_clips and due)
+        return bool(self.workers.is_chief and self.validation_clips and due)
 
     def call_device(self, iterator, steps: int) -> StepReport:
         """Runs some steps, and turns what went wrong into an error about it."""
@@ -235,7 +256,7 @@ class Session:
             f"{rate:,.0f} clips/s  {duration(left)} left",
             force=at_stop,
         )
-        if at_stop or time.monotonic() - self.logged >= LOG_SECONDS:
+        if self.logs and (at_stop or time.monotonic() - self.logged >= LOG_SECONDS):
             self.logged = time.monotonic()
             figures = {
                 "Loss": report.loss,
@@ -284,8 +305,9 @@ class Session:
         )
 
     def save(self) -> None:
-        """Writes a checkpoint."""
-        self.checkpoints.save(self.step, self.call.variables, **self.call.state)
+        """Writes a checkpoint, if this worker is the one that writes."""
+        if self.workers.is_chief:
+            self.checkpoints.save(self.step, self.call.variables, **self.call.state)
 
 
 def ranking_figures(report: StepReport) -> tuple[float, float]:

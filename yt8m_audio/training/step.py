@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from yt8m_audio.batch import model_inputs, only_rated
 from yt8m_audio.config import TrainConfig
+from yt8m_audio.errors import UserError
 from yt8m_audio.replicas import on_each_replica, replica_number, sum_over_replicas
 from yt8m_audio.training.augmentation import augment, augments
 from yt8m_audio.training.loss_scale import LossScale, restore_unless
@@ -70,13 +71,12 @@ class TrainCall:
             self.sums = on_each_replica([0.0, 0.0, 0.0], tf.float32, tf.VariableAggregation.SUM)
             first = tf.VariableAggregation.ONLY_FIRST_REPLICA
             self.last_probabilities = on_each_replica(np.zeros((rows, batch_shape[1])), tf.float32, first)
-            self.last_labels = on_each_replica(np.zeros((rows, batch_shape[1])), tf.uint8, first)
+            # Bits, as workers cannot send one another bytes.
+            self.last_labels = on_each_replica(np.zeros((rows, batch_shape[1]), bool), tf.bool, first)
             self.last_weights = on_each_replica(np.zeros(rows), tf.float32, first)
             self.average = make_average(model.trainable_variables, config)
             self.loss_scale = LossScale() if config.precision == "mixed_float16" else None
-        self.replica_call = (
-            tf.function(self.replica_step, jit_compile=True) if config.jit_compile else self.replica_step
-        )
+        self.replica_call = tf.function(self.replica_step, jit_compile=True) if self._compiles() else self.replica_step
 
     @property
     def variables(self) -> list:
@@ -104,6 +104,13 @@ class TrainCall:
             self.strategy.run(self.replica_call, (next(iterator),))
             self.step.assign_add(1)
 
+    def _compiles(self) -> bool:
+        """Whether a step is compiled by itself; a TPU compiles all of it anyway."""
+        devices = self.strategy.num_replicas_in_sync
+        if self.config.jit_compile and devices > 1:
+            raise UserError(f"--jit_compile is for one device, and there are {devices}: leave it out.")
+        return self.config.jit_compile
+
     def report(self) -> StepReport:
         """Reads what has been added up since the report before, and begins anew."""
         loss, hits, clips = self.sums.numpy()
@@ -114,7 +121,7 @@ class TrainCall:
             loss=float(loss / max(clips, 1)),
             hit_at_one=float(hits / max(clips, 1)),
             probabilities=self.last_probabilities.numpy()[real],
-            labels=self.last_labels.numpy()[real],
+            labels=self.last_labels.numpy()[real].astype(np.uint8),
             not_finite_at=None if not_finite_at == NEVER else not_finite_at,
         )
 
@@ -212,7 +219,7 @@ class TrainCall:
 
     def _add_up(self, logits, batch, losses):
         """Adds to the sums, and keeps the batch for the figures that need a ranking; mixed clips have both's labels."""
-        labels, weights = tf.cast(batch["labels"] > 0, tf.uint8), batch["example_weights"]
+        labels, weights = batch["labels"] > 0, batch["example_weights"]
         probabilities = only_rated(tf.sigmoid(logits), batch.get("label_weights"))  # [B, C]
         best = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
         hits = tf.cast(tf.gather(labels, best, axis=1, batch_dims=1), tf.float32) * weights

@@ -79,9 +79,23 @@ def _mirrored(config: DeviceConfig) -> tf.distribute.Strategy:
 
 
 def _multi_worker(config: DeviceConfig) -> tf.distribute.Strategy:
+    """All GPUs of several machines, or num_gpu of each, or their CPUs where there are none."""
     if num_workers() < 2:
         raise UserError("--strategy=multi_worker: TF_CONFIG in the environment names no two workers.")
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    if tf.config.list_physical_devices("GPU"):
+        _gpus(config, config.num_gpu)
+    task = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    if task.task_id is None:
+        raise UserError('TF_CONFIG does not say which worker this is: add "task": {"type": "worker", "index": 0}.')
+    print(f"{task.task_type} {task.task_id} of TF_CONFIG waits for the others.", flush=True)
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except (ValueError, RuntimeError, tf.errors.OpError) as error:
+        first = str(error).strip().split("\n")[0]
+        raise UserError(
+            f"--strategy=multi_worker: the workers of TF_CONFIG cannot be joined: {first.rstrip('.')}. This one's port "
+            "must be free, its task one of the cluster's, and a --model of yours must compute nothing when imported."
+        ) from error
 
 
 def _tpu(config: DeviceConfig) -> tf.distribute.Strategy:
