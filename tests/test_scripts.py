@@ -465,6 +465,7 @@ def error_of(capsys):
         (["--label_loss=FocalLoss", "--focal_gamma=-1"], "--focal_gamma=-1 must be at least 0"),
         (["--label_loss=HingeLoss", "--label_smoothing=0.1"], "--label_smoothing=0.1 does not apply"),
         (["--class_weights=/nowhere.csv"], "--class_weights=/nowhere.csv is not inverse_frequency"),
+        (["--train_dir=gs://bucket/run"], "--train_dir=gs://bucket/run is no local folder"),
         (["--teacher_weight=1.5"], "--teacher_weight=1.5 must be at most 1"),
         (["--teacher_weight=0.7"], "--teacher_weight=0.7 is of no teacher"),
     ],

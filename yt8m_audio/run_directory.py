@@ -42,7 +42,7 @@ class RunDirectory:
     """Paths and files of one run."""
 
     def __init__(self, path: str):
-        self.path = Path(path)
+        self.asked, self.path = path, Path(path)
 
     @property
     def checkpoints(self) -> Path:
@@ -73,6 +73,11 @@ class RunDirectory:
         Raises:
             UserError: if it cannot.
         """
+        if "://" in self.asked:
+            raise UserError(
+                f"--train_dir={self.asked} is no local folder, and run directories are: deploy/train_and_sync.sh keeps "
+                "one in a bucket."
+            )
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             probe = self.checkpoints / f".probe-{os.getpid()}"

@@ -104,9 +104,10 @@ def _tpu(config: DeviceConfig) -> tf.distribute.Strategy:
         if config.tpu not in ("", "local"):
             tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
-    except (ValueError, tf.errors.OpError) as error:
-        first = str(error).strip().split("\n")[0]
-        raise UserError(f"--tpu={config.tpu or 'local'} cannot be reached: {first}") from error
+    except (ValueError, RuntimeError, ImportError, tf.errors.OpError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        said = next((line for line in lines if not line.endswith(":")), type(error).__name__)  # behind a headline
+        raise UserError(f"--tpu={config.tpu or 'local'} cannot be reached: {said}") from error
     return tf.distribute.TPUStrategy(resolver)
 
 
