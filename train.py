@@ -26,6 +26,7 @@ def main(argv) -> int:
         changes = assemble.check_resumable(request, config)
         clips = assemble.cached(config, *clips)
         loss, teacher = assemble.make_label_loss(request, config, clips[0]), assemble.open_teacher(config, clips[0])
+        assemble.check_run(request, config, len(clips[0]), strategy)
         training_report.begin(request, config, changes, loss, workers)
         training_report.show(config, *clips, request.run, teacher, workers)
         model = assemble.make_model_of(config)

@@ -8,6 +8,7 @@ import pytest
 
 from yt8m_audio.flags import quieten_tensorflow
 
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # tests know what a CPU gives
 quieten_tensorflow()  # each of the workers would print what TensorFlow thinks of the processor
 
 from readers import open_clips

@@ -89,6 +89,14 @@ def test_a_warm_up_as_long_as_the_run_is_refused():
 
 
 @pytest.mark.parametrize("name", ["SGD", "AdamW"])
+def test_nothing_decays_unless_asked(name):
+    optimizer, kernel = make_optimizer(config(optimizer=name), 1), keras.Variable([[2.0]])
+    build_optimizer(optimizer, [kernel])
+    optimizer.apply([np.zeros((1, 1), "float32")], [kernel])
+    assert float(kernel[0, 0]) == 2.0
+
+
+@pytest.mark.parametrize("name", ["SGD", "AdamW"])
 def test_weight_decay_is_of_matrices_alone(name):
     optimizer = make_optimizer(config(optimizer=name, weight_decay=0.5), 1)
     kernel, bias = keras.Variable([[2.0]]), keras.Variable([2.0])

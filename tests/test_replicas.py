@@ -28,9 +28,9 @@ def pattern(tmp_path_factory):
     return str(folder / "*.tfrecord")
 
 
-def train(pattern, run, *more):
+def train(pattern, run, *more, model=MODEL):
     data = (f"--train_data_pattern={pattern}", f"--train_dir={run}", "--num_classes=5", "--batch_size=16")
-    settings = (*MODEL, "--optimizer=SGD", "--base_learning_rate=0.1", "--num_epochs=2", "--validation_percent=10")
+    settings = (*model, "--optimizer=SGD", "--base_learning_rate=0.1", "--num_epochs=2", "--validation_percent=10")
     command = [sys.executable, "train.py", *data, *settings, *more]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
 
@@ -62,11 +62,26 @@ def test_devices_give_the_numbers_of_one(count, one_device, pattern, tmp_path):
         np.testing.assert_allclose(array, expected, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("mixed_float16", 2e-3)])
+def test_devices_that_compute_in_parts_with_all_that_changes_gradients(precision, tolerance, pattern, tmp_path):
+    settings = ("--model=FrameLevelLogisticModel", "--input_normalization=none", f"--precision={precision}")
+    settings += ("--regularization_penalty=1e6", "--weight_decay=0.1", "--clip_global_norm=0.5")
+    for name, more in {"one": (), "two": ("--num_cpu_devices=2", "--accumulation_steps=2")}.items():
+        done = train(pattern, tmp_path / name, *settings, *more, model=())
+        assert done.returncode == 0, done.stderr
+    for one, two in zip(arrays(tmp_path / "one").values(), arrays(tmp_path / "two").values(), strict=True):
+        np.testing.assert_allclose(two, one, rtol=tolerance, atol=tolerance)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--num_cpu_devices=3"], "--batch_size=16 must be a multiple of 3"),
-        (["--num_cpu_devices=2", "--jit_compile"], "--jit_compile is for one device, and there are 2: leave it out."),
+        (
+            ["--num_cpu_devices=2", "--jit_compile"],
+            "--jit_compile is for one device or a TPU, and there are 2 devices: leave it out.",
+        ),
     ],
 )
 def test_what_several_devices_cannot_do(arguments, said, pattern, tmp_path):
@@ -92,6 +107,21 @@ def test_what_several_devices_cannot_do(arguments, said, pattern, tmp_path):
 def test_what_auto_stands_for(config, environment, expected, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", environment)
     assert fitting_strategy(DeviceConfig(**config)) == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "flag"),
+    [
+        ({"strategy": "gpu", "num_gpu": 4}, "num_gpu"),
+        ({"strategy": "cpu", "num_gpu": 1}, "num_gpu"),
+        ({"strategy": "cpu", "num_cpu_devices": 2}, "num_cpu_devices"),
+        ({"num_gpu": 2, "num_cpu_devices": 2}, "num_cpu_devices"),
+        ({"strategy": "mirrored", "tpu": "local"}, "tpu"),
+    ],
+)
+def test_a_flag_that_a_strategy_has_no_use_for(config, flag):
+    with pytest.raises(UserError, match=f"--{flag}=.* is of no use to --strategy="):
+        make_strategy(DeviceConfig(**config))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"cluster": 3}'])

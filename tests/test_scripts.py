@@ -394,6 +394,9 @@ def test_a_finished_run_stays_as_it_is(trained, data, capsys):
         ("--optimizer=SGD", "--optimizer was AdamOptimizer"),
         ("--batch_size=8", "--batch_size was 16"),
         ("--validation_percent=30", "--validation_percent was 20"),
+        ("--best_metric=loss", "--best_metric was mAP"),
+        ("--accumulation_steps=3", "--batch_size=16 must be a multiple of 3"),
+        ("--warmup_steps=99999", "--warmup_steps=99999 must be fewer than the 16 steps of the run"),
     ],
 )
 def test_what_may_not_change_in_a_run_is_refused_and_nothing_written(change, said, trained, data, capsys):
@@ -465,6 +468,12 @@ def error_of(capsys):
         (["--label_loss=FocalLoss", "--focal_gamma=-1"], "--focal_gamma=-1 must be at least 0"),
         (["--label_loss=HingeLoss", "--label_smoothing=0.1"], "--label_smoothing=0.1 does not apply"),
         (["--class_weights=/nowhere.csv"], "--class_weights=/nowhere.csv is not inverse_frequency"),
+        (["--early_stopping_patience=3"], "--early_stopping_patience=3 is of validations, and nothing is validated"),
+        (["--frame_dropout=0.5", "--model=LogisticModel"], "--frame_dropout=0.5 changes the frames of a clip"),
+        (
+            ["--learning_rate_schedule=cosine", "--learning_rate_decay=0.5"],
+            "--learning_rate_decay is of --learning_rate_",
+        ),
         (["--train_dir=gs://bucket/run"], "--train_dir=gs://bucket/run is no local folder"),
         (["--teacher_weight=1.5"], "--teacher_weight=1.5 must be at most 1"),
         (["--teacher_weight=0.7"], "--teacher_weight=0.7 is of no teacher"),

@@ -11,7 +11,6 @@ import tensorflow as tf
 import models  # noqa: F401  registers the models
 from readers import open_clips
 from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig
-from yt8m_audio.errors import UserError
 from yt8m_audio.examples import audioset_record
 from yt8m_audio.records import write_shard
 from yt8m_audio.registry import MODELS
@@ -135,11 +134,6 @@ def test_parts_of_a_batch_give_what_the_whole_gives(model, clips, tmp_path):
     close(tmp_path / "1", tmp_path / "4", rtol=1e-4, atol=1e-6)
 
 
-def test_a_batch_that_does_not_divide(clips, tmp_path):
-    with pytest.raises(UserError, match="--batch_size=8 must be a multiple of 3"):
-        run(tmp_path, clips, accumulation_steps=3)
-
-
 @pytest.mark.parametrize("steps", [1, 3])
 def test_steps_of_a_call_change_nothing(steps, clips, tmp_path):
     run(tmp_path / "auto", clips, DBOF)
@@ -255,3 +249,15 @@ def test_which_validation_is_better(metric, better, worse, tmp_path):
     resumed = Validations(Checkpoints(tmp_path), metric, patience=3)
     resumed.resume()
     assert (resumed.best, resumed.without_better, resumed.exhausted) == ({metric: better, "step": 2}, 2, False)
+    resumed.take(4, {metric: worse})  # again, after a damaged checkpoint
+    assert resumed.without_better == 2
+
+
+def test_a_run_killed_between_its_two_notes_of_a_validation(tmp_path):
+    validations = Validations(Checkpoints(tmp_path), "mAP", patience=2)
+    validations.take(1, {"mAP": 0.3})
+    validations.take(2, {"mAP": 0.2})
+    Checkpoints(tmp_path).mark_best(3, "mAP", 0.4)
+    resumed = Validations(Checkpoints(tmp_path), "mAP", patience=2)
+    resumed.resume()
+    assert (resumed.last_step, resumed.without_better) == (3, 0)

@@ -92,6 +92,7 @@ def test_what_is_frozen_stays_and_a_resumed_run_has_it_frozen_too(first, data, t
     ("arguments", "said"),
     [
         (["--init_from=/nowhere"], "--init_from=/nowhere is no folder"),
+        (["--init_from={first}", "--freeze_matching"], "--freeze_matching: all weights of --init_from="),
         (["--freeze_matching"], "--freeze_matching freezes what --init_from brings"),
         (["--init_from={first}", "--hidden_units=7", "--num_classes=2"], "none of its weights has the name and shape"),
     ],
@@ -99,7 +100,7 @@ def test_what_is_frozen_stays_and_a_resumed_run_has_it_frozen_too(first, data, t
 def test_a_mistake_gets_one_line(arguments, said, first, data, tmp_path, capsys):
     arguments = [each.format(first=first) for each in arguments]
     defaults = ["--num_classes=3"] if "--num_classes=2" not in arguments else []
-    model = [*MODEL, "--input_normalization=none"]
+    model = [*MODEL, "--input_normalization=none"] if "--num_classes=2" in arguments else MODEL
     if "--num_classes=2" in arguments:
         (data / "b").mkdir(exist_ok=True)
         write_shard(str(data / "b" / "a.tfrecord"), [audioset_record("c", [0], np.zeros((10, 12), np.uint8))])
@@ -115,6 +116,7 @@ def test_an_average_cannot_be_gone_on_with_and_says_what_can(first, data, tmp_pa
     assert main_of_command(["yt8m_audio", "average", str(first), str(tmp_path / "average")]) == 0
     assert train(data, tmp_path / "average", "--num_classes=3", "--num_epochs=9") == 2
     assert f"begin from its weights with --init_from={tmp_path / 'average'}" in capsys.readouterr().err
+    assert "average_of" in json.loads((tmp_path / "average" / "config.json").read_text())
     assert (
         train(data, tmp_path / "next", "--num_classes=3", f"--init_from={tmp_path / 'average'}", "--max_steps=1") == 0
     )

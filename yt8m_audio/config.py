@@ -180,7 +180,8 @@ class TrainConfig:
         weight_decay: Share of each weight that a step takes off, times the learning rate; biases and the like keep
             theirs.
         clip_gradient_norm: Largest norm of each variable's gradient; 0 does not clip.
-        clip_global_norm: Largest norm of all variables' gradients together; 0 does not clip.
+        clip_global_norm: Largest norm of all variables' gradients together; 0 does not clip. Where it is given,
+            clip_gradient_norm is 0 unless that is given too.
         ema_momentum: Momentum of a moving average of the weights, such as 0.999, which is then what is validated,
             evaluated and exported; 0 has none.
         mixup_alpha: Clips are mixed in pairs, and so are their labels, with a weight drawn from Beta(a, a); 0 does not.
@@ -192,7 +193,7 @@ class TrainConfig:
         freeze_matching: Whether the weights taken from init_from stay as they are.
         accumulation_steps: Parts in which a batch is computed one after the other, to save memory.
         steps_per_call: Steps that a device does in one call. As many as take half a second when 0.
-        jit_compile: Whether a step is compiled by XLA.
+        jit_compile: Whether a step is compiled by XLA, on one device; on a TPU it always is.
         export_model_steps: Steps after which a checkpoint is written, beside that of each epoch.
         validation_steps: Steps after which the model is validated, beside each epoch's end; 0 is at each epoch's end.
         early_stopping_patience: Validations in a row without a better best_metric after which training ends; 0 never.

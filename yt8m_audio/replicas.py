@@ -4,13 +4,13 @@ import keras
 
 
 def sum_over_replicas(value):
-    """Sums a tensor over replicas; the identity where there is one replica or no TensorFlow backend.
+    """Sums a tensor, or each of a list, over replicas; the identity where there is one, or no TensorFlow backend.
 
     Args:
-        value: tensor of any shape, the same on every replica.
+        value: tensor of any shape, the same on every replica, or a list of such tensors.
 
     Returns:
-        Tensor of the same shape, equal on every replica.
+        The same, equal on every replica.
     """
     if keras.backend.backend() != "tensorflow":
         return value

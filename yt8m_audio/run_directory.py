@@ -25,7 +25,6 @@ from yt8m_audio.labels import LabelMap
 
 PACKAGES = ("tensorflow", "keras", "numpy")
 OURS = (
-    "config.json",
     "model_flags.json",
     "class_weights.csv",
     "warm_start.json",
@@ -35,6 +34,7 @@ OURS = (
     "logs/eval",
     "metrics.jsonl",
     "eval/metrics.json",
+    "config.json",  # last: a folder that has it is a run that is still to be moved
 )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import readers
 from models.base import classifier_hyper_parameters
@@ -27,10 +28,13 @@ from yt8m_audio.training.class_weights import (
     read_weights,
     resumed_weights,
 )
-from yt8m_audio.training.loop import build
+from yt8m_audio.training.loop import build, steps_to_train
 from yt8m_audio.training.losses import LabelLoss, make_loss
 from yt8m_audio.training.optimizers import check_optimizer
+from yt8m_audio.training.schedules import make_schedule
+from yt8m_audio.training.strategy import check_parts
 from yt8m_audio.training.teacher import Teacher, read_teacher
+from yt8m_audio.training.warm_start import check_init_from
 
 SAMPLE_BATCH_SIZE = 32  # the starter's 1024 would leave the sample two steps an epoch
 BEST_METRICS = ("loss", "hit@1", "perr", "gap@20", "map@20", "mAP", "auc", "d_prime", "d_prime_class_mean")
@@ -43,6 +47,7 @@ FIXED_SETTINGS = (
     "cache",
     "sampling",
     "ema_momentum",
+    "best_metric",
     "init_from",
     "freeze_matching",
 )
@@ -93,6 +98,7 @@ def prepare(request: TrainRequest) -> tuple[Config, readers.Clips, readers.Clips
     check_ranges(config.flat())
     check_names(train)
     check_data(config.data)
+    check_validation(config.data, train)
     frame_features = fitting_frame_features(config.data.frame_features, config.model.model, model.level)
     check_augmentation(train, model.level, config.data.segment_labels)
     data = dataclasses.replace(config.data, frame_features=frame_features)
@@ -106,6 +112,8 @@ def prepare(request: TrainRequest) -> tuple[Config, readers.Clips, readers.Clips
         )
     if not data.train_data_pattern and not request.resumed and "batch_size" not in request.given:
         train = dataclasses.replace(train, batch_size=SAMPLE_BATCH_SIZE)
+    if "clip_global_norm" in request.given and "clip_gradient_norm" not in request.given:
+        train = dataclasses.replace(train, clip_gradient_norm=0.0)
     if train.base_learning_rate is None:
         train = dataclasses.replace(train, base_learning_rate=model.recommended_learning_rate)
     config = Config(clips.data, config.model, train)
@@ -126,6 +134,16 @@ def check_data(data: DataConfig) -> None:
     if data.validation_data_pattern and data.validation_percent:
         raise UserError(
             "--validation_data_pattern and --validation_percent are two ways to validate: give one of them."
+        )
+
+
+def check_validation(data: DataConfig, train: TrainConfig) -> None:
+    """Raises a UserError where settings are of validations, and there are none."""
+    asked = [name for name in ("early_stopping_patience", "validation_steps") if getattr(train, name)]
+    if asked and not (data.validation_percent or data.validation_data_pattern):
+        raise UserError(
+            f"--{asked[0]}={getattr(train, asked[0])} is of validations, and nothing is validated: give "
+            "--validation_percent or --validation_data_pattern."
         )
 
 
@@ -219,6 +237,12 @@ def check_learning(config: Config, given: Set[str] = frozenset(), resumed: Confi
     weights = train.loss_hyper_parameters["class_weights"]
     if weights and weights != INVERSE_FREQUENCY and not same_class_weights(config, resumed):
         read_weights(weights, config.data.num_classes)
+    stairs = [name for name in ("learning_rate_decay", "learning_rate_decay_examples") if name in given]
+    if stairs and train.learning_rate_schedule != "staircase":
+        raise UserError(
+            f"--{stairs[0]} is of --learning_rate_schedule=staircase, and it is {train.learning_rate_schedule}: leave "
+            "one of the two out."
+        )
     if "teacher_weight" in given and not train.teacher:
         raise UserError(
             f"--teacher_weight={train.teacher_weight:g} is of no teacher: name one with --teacher, a CSV that "
@@ -304,6 +328,27 @@ def check_model(config: Config) -> None:
             f"--model={name} gives {kind} {list(found)} of one clip: it must give float32 {list(wanted)}, a logit of "
             "each class."
         )
+
+
+def check_run(request: TrainRequest, config: Config, num_clips: int, strategy: tf.distribute.Strategy) -> None:
+    """Looks for what would stop the run when it has begun, before anything is written.
+
+    Args:
+        request: what was asked for.
+        config: complete settings.
+        num_clips: clips to train on.
+        strategy: the devices.
+
+    Raises:
+        UserError: if the batch, the learning rate, the devices, or the run that it begins with do not fit.
+    """
+    train = config.train
+    check_parts(train, strategy)
+    make_schedule(train, steps_to_train(config, num_clips))
+    if request.resumed:
+        Checkpoints(request.run.checkpoints).check_newest()
+    elif train.init_from:
+        check_init_from(train.init_from)
 
 
 def check_names(train: TrainConfig) -> None:

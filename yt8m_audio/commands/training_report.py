@@ -7,6 +7,7 @@ import tensorflow as tf
 from yt8m_audio.commands.model_cost import cost, written
 from yt8m_audio.commands.outside_models import find_model
 from yt8m_audio.config import Config, TrainConfig
+from yt8m_audio.errors import UserError
 from yt8m_audio.flags import TrainRequest
 from yt8m_audio.labels import label_map_for
 from yt8m_audio.registry import LOSSES, hyper_parameters
@@ -38,6 +39,11 @@ def begin(request: TrainRequest, config: Config, changes: dict, loss: LabelLoss,
     if workers.is_chief:
         _prepare(request, config, changes, loss)
     workers.wait()
+    if not (request.run.path / "config.json").is_file():
+        raise UserError(
+            f"--train_dir={request.run.path} is not the folder that {workers.names[0]} writes to: name one on a file "
+            "system that all workers share."
+        )
 
 
 def _prepare(request: TrainRequest, config: Config, changes: dict, loss: LabelLoss) -> None:

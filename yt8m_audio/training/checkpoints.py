@@ -108,11 +108,11 @@ class Checkpoints:
         write_json(self.folder / "validated.json", {"step": step, "without_better": without_better})
 
     def validated(self) -> dict:
-        """Returns what `mark_validated` noted (step, without_better), 0 where nothing was validated."""
+        """Returns what `mark_validated` noted (step, without_better); step -1 where nothing was validated."""
         try:
             return json.loads((self.folder / "validated.json").read_text())
         except (OSError, ValueError):
-            return {"step": 0, "without_better": 0}
+            return {"step": -1, "without_better": 0}
 
     def restore(self, step: int, variables: Sequence) -> dict:
         """Reads a checkpoint into the first so many variables, and returns its state.
@@ -161,15 +161,23 @@ class Checkpoints:
 
     def _restore_all(self, step: int, variables: Sequence) -> dict:
         """Restores a checkpoint that holds these variables and no more."""
-        if "average_of" in self.read(step, 0)[1]:
-            raise UserError(
-                f"{self.path(step)} is an average of checkpoints, without what an optimizer needs to go on: give "
-                f"another --train_dir, and begin from its weights with --init_from={self.folder.parent}."
-            )
         state = self.restore(step, variables)
         if state["variables"] != len(variables):
             raise UserError(f"{self.path(step)} holds more variables than there are: it is another optimizer's.")
         return state
+
+    def check_newest(self) -> None:
+        """Raises a UserError if the newest checkpoint is one that training cannot go on from."""
+        step = self.steps()[-1]
+        try:
+            _, state = self.read(step, 0)
+        except UserError:  # a damaged one is passed over when the run is resumed
+            return
+        if "average_of" in state:
+            raise UserError(
+                f"{self.path(step)} is an average of checkpoints, without what an optimizer needs to go on: give "
+                f"another --train_dir, and begin from its weights with --init_from={self.folder.parent}."
+            )
 
     def _drop_old(self) -> None:
         """Removes all but the newest and the best."""

@@ -29,7 +29,7 @@ from yt8m_audio.training.losses import LabelLoss, make_loss
 from yt8m_audio.training.optimizers import build_optimizer, make_optimizer
 from yt8m_audio.training.progress import LOG_SECONDS, MetricsLog, ProgressLine, Throughput, duration
 from yt8m_audio.training.step import StepReport, TrainCall
-from yt8m_audio.training.strategy import check_divisible, distributed
+from yt8m_audio.training.strategy import distributed
 from yt8m_audio.training.teacher import Teacher
 from yt8m_audio.training.validations import Validations
 from yt8m_audio.training.warm_start import warm_start
@@ -129,7 +129,6 @@ class Session:
         self.step = 0
         self.workers, self.strategy = workers, workers.strategy
         batch_size = config.train.batch_size
-        check_divisible(batch_size, config.train.accumulation_steps, self.strategy.num_replicas_in_sync)
         self.checkpoints = Checkpoints(run.checkpoints, config.train.keep_checkpoints)
         patience = config.train.early_stopping_patience
         self.validations = Validations(self.checkpoints, config.train.best_metric, patience)
@@ -138,7 +137,7 @@ class Session:
         with self.strategy.scope():
             self.model, self.optimizer = make_model(), make_optimizer(config.train, self.total_steps)
             build(self.model, train_clips.in_order(batch_size).element_spec)
-            warm_start(self.model, run, config.train, self.line.say)
+            warm_start(self.model, run, config.train, self.line.say, workers.is_chief)
             build_optimizer(self.optimizer, self.model.trainable_variables)
         shape = (batch_size, config.data.num_classes)
         self.call = TrainCall(self.model, self.optimizer, loss, config.train, self.strategy, shape)

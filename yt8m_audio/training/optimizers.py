@@ -43,8 +43,7 @@ def make_optimizer(config: TrainConfig, total_steps: int) -> keras.optimizers.Op
     check_optimizer(config)
     name = _keras_name(config)
     settings = {"epsilon": ADAM_EPSILON} if name == "Adam" else {}
-    if config.weight_decay:
-        settings["weight_decay"] = config.weight_decay
+    settings["weight_decay"] = config.weight_decay or (0.0 if name == "AdamW" else None)  # its default is none of ours
     return getattr(keras.optimizers, name)(make_schedule(config, total_steps), **settings)
 
 

@@ -15,7 +15,6 @@ import tensorflow as tf
 
 from yt8m_audio.batch import model_inputs, only_rated
 from yt8m_audio.config import TrainConfig
-from yt8m_audio.errors import UserError
 from yt8m_audio.replicas import on_each_replica, replica_number, sum_over_replicas
 from yt8m_audio.training.augmentation import augment, augments
 from yt8m_audio.training.loss_scale import LossScale, restore_unless
@@ -33,8 +32,9 @@ class StepReport:
     Attributes:
         loss: mean label loss a clip, neither regularisation nor a teacher counted.
         hit_at_one: share of clips whose highest class is true; for segments, the highest rated class.
-        probabilities: the last batch's, float32 [≤ B, C]; 0 for classes that were not rated.
-        labels: the last batch's, uint8 [≤ B, C].
+        probabilities: the last batch's, float32 [≤ B, C]; 0 for classes that were not rated. Of several devices, those
+            that the first has.
+        labels: uint8 [≤ B, C], the same clips'.
         not_finite_at: the first step whose loss or gradient was not finite, or None.
     """
 
@@ -76,7 +76,8 @@ class TrainCall:
             self.last_weights = on_each_replica(np.zeros(rows), tf.float32, first)
             self.average = make_average(model.trainable_variables, config)
             self.loss_scale = LossScale() if config.precision == "mixed_float16" else None
-        self.replica_call = tf.function(self.replica_step, jit_compile=True) if self._compiles() else self.replica_step
+        compiles = config.jit_compile and strategy.num_replicas_in_sync == 1  # a TPU compiles anyway
+        self.replica_call = tf.function(self.replica_step, jit_compile=True) if compiles else self.replica_step
 
     @property
     def variables(self) -> list:
@@ -103,13 +104,6 @@ class TrainCall:
         for _ in tf.range(steps):
             self.strategy.run(self.replica_call, (next(iterator),))
             self.step.assign_add(1)
-
-    def _compiles(self) -> bool:
-        """Whether a step is compiled by itself; a TPU compiles all of it anyway."""
-        devices = self.strategy.num_replicas_in_sync
-        if self.config.jit_compile and devices > 1:
-            raise UserError(f"--jit_compile is for one device, and there are {devices}: leave it out.")
-        return self.config.jit_compile
 
     def report(self) -> StepReport:
         """Reads what has been added up since the report before, and begins anew."""
@@ -151,11 +145,11 @@ class TrainCall:
         else:
             gradients, logits, losses = self._accumulated(batch, global_clips, parts)
         factor = self.loss_scale.factor if self.loss_scale else 1.0
-        gradients = [sum_over_replicas(gradient) for gradient in gradients]
+        gradients = sum_over_replicas(gradients)
         return [gradient / factor for gradient in gradients] if self.loss_scale else gradients, logits, losses
 
     def _accumulated(self, batch, global_clips, parts: int):
-        """The same as of a batch at once, part by part in a loop, so that one part's memory is enough."""
+        """The same as of a batch at once, part by part, so that one part's memory is enough."""
         size, classes = batch["labels"].shape
         parted = {key: tf.reshape(each, [parts, size // parts, *each.shape[1:]]) for key, each in batch.items()}
 
@@ -167,10 +161,8 @@ class TrainCall:
             return part + 1, gradients, logits, tf.tensor_scatter_nd_update(losses, [[part]], part_losses[None])
 
         zeros = [tf.zeros(each.shape, tf.float32) for each in self.model.trainable_variables]
-        empty = tf.zeros([parts, size // parts, classes]), tf.zeros([parts, size // parts])
-        _, gradients, logits, losses = tf.while_loop(
-            lambda part, *_: part < parts, add, (0, zeros, *empty), maximum_iterations=parts, parallel_iterations=1
-        )
+        state = 0, zeros, tf.zeros([parts, size // parts, classes]), tf.zeros([parts, size // parts])
+        _, gradients, logits, losses = _repeated(add, state, parts, self.strategy.num_replicas_in_sync)
         return gradients, tf.reshape(logits, [size, classes]), tf.reshape(losses, [size])
 
     def _gradients_of_part(self, batch, global_clips):
@@ -229,18 +221,38 @@ class TrainCall:
         self.last_weights.assign(weights)
 
     def _seed_random_numbers(self):
-        """Makes every random number of a step a function of (seed, step), the same on each replica."""
+        """Makes every random number of a step a function of (seed, step, replica)."""
+        draws = DRAWS_PER_STEP * self.config.accumulation_steps
         for number, state in enumerate(self.seed_states):
-            place = keras.ops.stack([self.config.seed * len(self.seed_states) + number, self.step * DRAWS_PER_STEP])
+            stream = self.config.seed * len(self.seed_states) + number
+            place = keras.ops.stack([stream, self._place() * draws])
             state.assign(keras.ops.cast(place, state.dtype))
 
     def _seed_of_augmentation(self):
         """A seed of its own for each step and replica, int32 [2]."""
-        replica = tf.cast(replica_number(), tf.int64)
-        place = self.step * self.strategy.num_replicas_in_sync + replica
-        return tf.stack([tf.constant(np.uint32(self.config.seed).view(np.int32)), tf.cast(place, tf.int32)])
+        seed = tf.constant(np.uint32(self.config.seed).view(np.int32))
+        return tf.stack([seed, tf.cast(self._place(), tf.int32)])
+
+    def _place(self):
+        """Which of all replicas' steps this is, int64 []."""
+        return self.step * self.strategy.num_replicas_in_sync + tf.cast(replica_number(), tf.int64)
 
 
 def make_average(variables: list, config: TrainConfig) -> MovingAverage | None:
     """The moving average of the weights, where the config asks for one."""
     return MovingAverage(variables, config.ema_momentum) if config.ema_momentum else None
+
+
+def _repeated(work, state: tuple, times: int, replicas: int) -> tuple:
+    """Does some work several times, each time with what the time before gave; state[0] counts.
+
+    On one replica it is a loop; TensorFlow has no sums over replicas in loops, so on several the work is laid out, and
+    each time waits for the one before.
+    """
+    if replicas == 1:
+        less = lambda count, *_: count < times  # noqa: E731
+        return tf.while_loop(less, work, state, maximum_iterations=times, parallel_iterations=1)
+    for _ in range(times):
+        with tf.control_dependencies(tf.nest.flatten(state[1:])):
+            state = work(*state)
+    return state

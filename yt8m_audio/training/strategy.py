@@ -11,7 +11,7 @@ import os
 
 import tensorflow as tf
 
-from yt8m_audio.config import DeviceConfig
+from yt8m_audio.config import DeviceConfig, TrainConfig
 from yt8m_audio.errors import UserError
 
 
@@ -22,6 +22,7 @@ def make_strategy(config: DeviceConfig) -> tf.distribute.Strategy:
         UserError: if the devices are not there.
     """
     name = config.strategy if config.strategy != "auto" else fitting_strategy(config)
+    _check_used(config, name)
     return MAKERS[name](config)
 
 
@@ -36,6 +37,20 @@ def fitting_strategy(config: DeviceConfig) -> str:
     if config.num_cpu_devices > 1 and not asked:
         return "mirrored"
     return "mirrored" if asked > 1 else "gpu" if asked else "cpu"
+
+
+def _check_used(config: DeviceConfig, name: str) -> None:
+    """Raises a UserError about a flag that the strategy of that name has no use for."""
+    unused = {
+        "tpu": config.tpu and name != "tpu",
+        "num_cpu_devices": config.num_cpu_devices > 1 and (name != "mirrored" or bool(config.num_gpu)),
+        "num_gpu": config.num_gpu and (name in ("cpu", "tpu") or (name == "gpu" and config.num_gpu > 1)),
+    }
+    for flag, wrong in unused.items():
+        if wrong:
+            raise UserError(
+                f"--{flag}={getattr(config, flag)} is of no use to --strategy={name}: leave one of them out."
+            )
 
 
 def num_workers() -> int:
@@ -129,13 +144,16 @@ def _gpus(config: DeviceConfig, count: int | None) -> list:
 MAKERS = {"cpu": _cpu, "gpu": _gpu, "mirrored": _mirrored, "multi_worker": _multi_worker, "tpu": _tpu}
 
 
-def check_divisible(batch_size: int, accumulation_steps: int, replicas: int) -> None:
-    """Raises a UserError unless a batch divides into equal parts."""
-    if batch_size % (replicas * accumulation_steps):
+def check_parts(train: TrainConfig, strategy: tf.distribute.Strategy) -> None:
+    """Raises a UserError unless a batch divides into equal parts, and steps can be compiled where they shall be."""
+    replicas, parts = strategy.num_replicas_in_sync, train.accumulation_steps
+    if train.batch_size % (replicas * parts):
         raise UserError(
-            f"--batch_size={batch_size} must be a multiple of {replicas * accumulation_steps}: it is divided among "
-            f"{replicas} devices, and computed in --accumulation_steps={accumulation_steps} parts on each."
+            f"--batch_size={train.batch_size} must be a multiple of {replicas * parts}: it is divided among "
+            f"{replicas} devices, and computed in --accumulation_steps={parts} parts on each."
         )
+    if train.jit_compile and replicas > 1 and not isinstance(strategy, tf.distribute.TPUStrategy):
+        raise UserError(f"--jit_compile is for one device or a TPU, and there are {replicas} devices: leave it out.")
 
 
 def distributed(strategy: tf.distribute.Strategy, batches: tf.data.Dataset, batch_size: int):

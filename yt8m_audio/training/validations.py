@@ -30,7 +30,7 @@ class Validations:
     metric: str
     patience: int
     best: dict | None = None
-    last_step: int = 0
+    last_step: int = -1
     without_better: int = 0
 
     def resume(self) -> None:
@@ -40,16 +40,19 @@ class Validations:
         if best and best["metric"] == self.metric:
             self.best = {self.metric: best["value"], "step": best["step"]}
             self.without_better = noted["without_better"]
+            if best["step"] > noted["step"]:  # killed in between
+                self.last_step, self.without_better = best["step"], 0
 
     def take(self, step: int, figures: dict) -> bool:
         """Takes in the figures of a validation, and returns whether they are the best so far."""
+        again = step <= self.last_step  # that of a checkpoint before a damaged one
         better = self._is_better(figures[self.metric])
         if better:
             self.best = {**figures, "step": step}
             self.checkpoints.mark_best(step, self.metric, figures[self.metric])
-        self.without_better = 0 if better else self.without_better + 1
-        self.last_step = step
-        self.checkpoints.mark_validated(step, self.without_better)
+        self.without_better = 0 if better else self.without_better + (not again)
+        self.last_step = max(step, self.last_step)
+        self.checkpoints.mark_validated(self.last_step, self.without_better)
         return better
 
     @property

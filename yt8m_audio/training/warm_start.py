@@ -23,7 +23,9 @@ NUMBER = re.compile(r"_\d+(?=/|$)")
 MOST_NAMED = 4
 
 
-def warm_start(model: keras.Model, run: RunDirectory, config: TrainConfig, say: Callable[[str], None]) -> None:
+def warm_start(
+    model: keras.Model, run: RunDirectory, config: TrainConfig, say: Callable[[str], None], writes: bool = True
+) -> None:
     """Gives a model the weights of the best checkpoint of --init_from, and freezes them if asked.
 
     Args:
@@ -31,17 +33,45 @@ def warm_start(model: keras.Model, run: RunDirectory, config: TrainConfig, say: 
         run: where it is trained; a run that is there already has its weights.
         config: settings.
         say: prints a line.
+        writes: whether to note what was taken, which one of several workers does.
 
     Raises:
-        UserError: if there is no such run, or nothing of it fits.
+        UserError: if there is no such run, nothing of it fits, or all of it is frozen.
     """
     if not config.init_from:
         return
     noted = run.path / "warm_start.json"
-    if not run.exists():
-        write_json(noted, {"init_from": config.init_from, "taken": _take(model, config.init_from, say)})
+    taken = _noted(noted) if run.exists() else _take(model, config.init_from, say)
+    if writes and not run.exists():
+        write_json(noted, {"init_from": config.init_from, "taken": taken})
     if config.freeze_matching:
-        freeze(model, json.loads(noted.read_text())["taken"])
+        freeze(model, taken)
+        if not model.trainable_variables:
+            raise UserError(
+                f"--freeze_matching: all weights of --init_from={config.init_from} fit, and nothing would be trained: "
+                "leave it out."
+            )
+
+
+def check_init_from(init_from: str) -> Checkpoints:
+    """Returns the checkpoints of the run to begin with.
+
+    Raises:
+        UserError: if it has none.
+    """
+    if not Path(init_from).is_dir():
+        raise UserError(f"--init_from={init_from} is no folder: name a run directory that train.py left.")
+    checkpoints = Checkpoints(RunDirectory(init_from).checkpoints)
+    checkpoints.step_of("best")
+    return checkpoints
+
+
+def _noted(file: Path) -> list[str]:
+    """What a resumed run took when it began."""
+    try:
+        return json.loads(file.read_text())["taken"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{file} is missing or damaged, which says what --init_from brought: {error}.") from error
 
 
 def freeze(model: keras.Model, names: list[str]) -> None:
@@ -64,9 +94,7 @@ def names_of(paths: Iterable[str]) -> list[str]:
 
 def _take(model: keras.Model, init_from: str, say: Callable[[str], None]) -> list[str]:
     """Assigns what fits; returns the names of what was taken."""
-    if not Path(init_from).is_dir():
-        raise UserError(f"--init_from={init_from} is no folder: name a run directory that train.py left.")
-    checkpoints = Checkpoints(RunDirectory(init_from).checkpoints)
+    checkpoints = check_init_from(init_from)
     step = checkpoints.step_of("best")
     arrays, _ = checkpoints.read(step)
     theirs = dict(zip(names_of(key.partition(" ")[2] for key in arrays), arrays.values(), strict=True))
