@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from yt8m_audio.__main__ import main_of_command
-from yt8m_audio.commands.runs import Run, differing_settings
+from yt8m_audio.commands.runs import Run, differing_settings, unusual_settings
 from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig
 from yt8m_audio.errors import UserError
 
@@ -135,6 +135,13 @@ def test_settings_of_one_model_alone_do_not_count():
         Run("damaged"),
     ]
     assert differing_settings(runs) == ["rate", "unset"]
+
+
+def test_what_most_runs_have_is_not_shown():
+    runs = [Run(str(seed), settings={"rate": 0.1, "seed": seed}) for seed in (1, 1, 2, 3)]
+    assert unusual_settings(runs) == [{"seed": seed} for seed in (1, 1, 2, 3)]
+    runs = [Run(str(rate), settings={"rate": rate}) for rate in (0.1, 0.1, 0.2)]
+    assert unusual_settings(runs) == [{}, {}, {"rate": 0.2}]
 
 
 @pytest.mark.parametrize(

@@ -394,6 +394,7 @@ def test_a_finished_run_stays_as_it_is(trained, data, capsys):
         ("--optimizer=SGD", "--optimizer was AdamOptimizer"),
         ("--batch_size=8", "--batch_size was 16"),
         ("--validation_percent=30", "--validation_percent was 20"),
+        ("--num_epochs=2", "holds a run of 16 steps, and 8 are asked for"),
         ("--best_metric=loss", "--best_metric was mAP"),
         ("--accumulation_steps=3", "--batch_size=16 must be a multiple of 3"),
         ("--warmup_steps=99999", "--warmup_steps=99999 must be fewer than the 16 steps of the run"),
@@ -404,6 +405,20 @@ def test_what_may_not_change_in_a_run_is_refused_and_nothing_written(change, sai
     assert train(data, trained, change) == 2
     assert said in error_of(capsys)
     assert (trained / "config.json").read_bytes() == before
+
+
+def test_a_header_says_what_is_not_usual(data, tmp_path, capsys):
+    settings = ("--learning_rate_schedule=cosine", "--mixup_alpha=0.5", "--max_steps=2", "--num_epochs=9")
+    assert train(data, tmp_path / "run", *settings) == 0
+    said = capsys.readouterr().out
+    assert "  with         learning_rate_schedule=cosine, mixup_alpha=0.5\n" in said
+    assert "2 of 16 clips, at most 9 epochs" in said
+
+
+def test_scores_that_overflow_are_said_to_come_of_the_learning_rate(data, tmp_path, capsys):
+    settings = ("--precision=mixed_float16", "--base_learning_rate=1e8", "--validation_percent=20", "--num_epochs=2")
+    assert train(data, tmp_path / "run", *settings) == 2
+    assert "Lower --base_learning_rate (now 1e+08)" in error_of(capsys)
 
 
 def test_start_new_model_leaves_what_is_no_run_alone(data, tmp_path):

@@ -346,7 +346,14 @@ def check_run(request: TrainRequest, config: Config, num_clips: int, strategy: t
     check_parts(train, strategy)
     make_schedule(train, steps_to_train(config, num_clips))
     if request.resumed:
-        Checkpoints(request.run.checkpoints).check_newest()
+        checkpoints = Checkpoints(request.run.checkpoints)
+        checkpoints.check_newest()
+        done, total = checkpoints.steps()[-1], steps_to_train(config, num_clips)
+        if done > total:
+            raise UserError(
+                f"--train_dir={request.run.path} holds a run of {done:,} steps, and {total:,} are asked for: give a "
+                "higher --num_epochs or --max_steps, or another --train_dir."
+            )
     elif train.init_from:
         check_init_from(train.init_from)
 
@@ -390,8 +397,9 @@ def check_resumable(request: TrainRequest, config: Config) -> dict:
             raise another_model(run, name, old, new)
         if name in FIXED_SETTINGS:
             raise UserError(
-                f"--{name} was {old} in the run in {run.path}, and cannot become {new}: what was trained so far would "
-                "not fit. Give another --train_dir, or --start_new_model to move that run aside."
+                f"--{name} was {'not set' if old in (None, '') else old} in the run in {run.path}, and cannot become "
+                f"{new}: a run keeps it, so that it goes on exactly. Give another --train_dir, or --start_new_model to "
+                "move that run aside."
             )
     return differing
 

@@ -4,6 +4,7 @@ It reads config.json, metrics.jsonl, checkpoints/best.json and eval/metrics.json
 TensorFlow is needed. What is damaged, or half written by a run that goes on, is told and left out.
 """
 
+import collections
 import dataclasses
 import json
 import math
@@ -238,6 +239,13 @@ def differing_settings(runs: list[Run]) -> list[str]:
     return [name for name, found in values.items() if name != "model" and any(each != found[0] for each in found)]
 
 
+def unusual_settings(runs: list[Run]) -> list[dict]:
+    """Each run's settings without the values that more than half of the runs have."""
+    values = [(name, str(value)) for run in runs for name, value in run.settings.items()]
+    usual = {pair for pair, count in collections.Counter(values).items() if count > len(runs) / 2}
+    return [{name: each for name, each in run.settings.items() if (name, str(each)) not in usual} for run in runs]
+
+
 def show(runs: list[Run]) -> None:
     """Prints the table of the runs, and below it that of their settings."""
     console = Console(width=None if sys.stdout.isatty() else PAGE)
@@ -254,8 +262,8 @@ def show(runs: list[Run]) -> None:
         settings = _table(title="Settings in which they differ", title_justify="left")
         settings.add_column("run", overflow="fold")
         settings.add_column("settings", overflow="fold")
-        for run in runs:
-            settings.add_row(escape(run.run), escape(", ".join(map(_setting, run.settings.items()))))
+        for run, unusual in zip(runs, unusual_settings(runs), strict=True):
+            settings.add_row(escape(run.run), escape(", ".join(map(_setting, unusual.items()))))
         console.print(settings)
 
 

@@ -1,5 +1,6 @@
 """What train.py says before and after, and what it does with the run directory before it begins."""
 
+import dataclasses
 from typing import Any
 
 import tensorflow as tf
@@ -19,6 +20,8 @@ from yt8m_audio.training.progress import duration
 from yt8m_audio.training.teacher import Teacher
 from yt8m_audio.training.workers import Workers
 
+SHOWN = {"batch_size", "num_epochs", "max_steps", "optimizer", "base_learning_rate", "precision", "label_loss"}
+SHOWN |= {"loss_hyper_parameters", "teacher", "teacher_weight", "log_device_placement"}
 SAMPLED = {
     "plain": "",
     "balanced": "; every class as often as any other",
@@ -78,8 +81,10 @@ def show(config: Config, train_clips, validation_clips, run: RunDirectory, teach
     print(f", from {source(config, train_clips)}{SAMPLED[data.sampling]}")
     print(
         f"  steps        {steps_to_train(config, len(train_clips)):,} of {train.batch_size:,} clips, "
-        f"{train.num_epochs} epochs, {train.optimizer} at {train.base_learning_rate:g}"
+        f"{epochs(config, len(train_clips))}, {train.optimizer} at {train.base_learning_rate:g}"
     )
+    if recipe := ", ".join(f"{name}={value}" for name, value in recipe_settings(train).items()):
+        print(f"  with         {recipe}")
     settings = ", ".join(f"{name}={value}" for name, value in config.model.hyper_parameters.items())
     print(f"  model        {model_size(config)}; {settings}")
     print(f"  loss         {loss_settings(train)}")
@@ -95,6 +100,20 @@ def devices(workers: Workers) -> str:
     kind = next((each for each in ("TPU", "GPU") if each in kinds), "CPU")
     replicas, count = workers.strategy.num_replicas_in_sync, len(workers.names)
     return f"{replicas} {kind}s{f' of {count} workers' if count > 1 else ''}" if replicas > 1 else f"one {kind}"
+
+
+def epochs(config: Config, num_clips: int) -> str:
+    """How many epochs a run has, of which max_steps may leave less."""
+    count = config.train.num_epochs
+    shortened = steps_to_train(config, num_clips) * config.train.batch_size < count * num_clips
+    return f"{'at most ' if shortened else ''}{count} epoch{'s' if count > 1 else ''}"
+
+
+def recipe_settings(train: TrainConfig) -> dict[str, Any]:
+    """The settings that are not their defaults, but for those that have lines of their own."""
+    defaults = dataclasses.asdict(TrainConfig())
+    settings = {name: value for name, value in dataclasses.asdict(train).items() if name not in SHOWN}
+    return {name: value for name, value in settings.items() if value != defaults[name]}
 
 
 def model_size(config: Config) -> str:
@@ -146,6 +165,7 @@ def end(run: RunDirectory, config: Config, summary: Summary, workers: Workers) -
     if summary.stopped_early:
         patience, metric = config.train.early_stopping_patience, config.train.best_metric
         done = f"Stopped early at step {summary.step:,}: {patience} validations in a row had no better {metric}"
+        done += " (a higher --early_stopping_patience goes on)"
     elif summary.first_step >= summary.total_steps:
         done = f"All steps were done before (a higher --{limiting_flag(config, summary.total_steps)} goes on)"
     if summary.best:

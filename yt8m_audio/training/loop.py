@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from yt8m_audio.batch import model_inputs
@@ -230,18 +231,20 @@ class Session:
             self.call.run(iterator, tf.constant(steps))
         report = self.call.report()
         if report.not_finite_at is not None:
-            steps_there = self.checkpoints.steps()
-            last = (
-                f"the checkpoint of step {steps_there[-1]} is from before it"
-                if steps_there
-                else "no checkpoint was written"
-            )
-            raise UserError(
-                f"The loss is not finite at step {report.not_finite_at}; {last}. Lower --base_learning_rate "
-                f"(now {self.config.train.base_learning_rate:g}) or look for broken features."
-            )
+            raise self.not_finite(f"The loss is not finite at step {report.not_finite_at}")
         self.step += steps
+        if not np.isfinite(report.probabilities).all():  # a scaled loss passes over what is not finite
+            raise self.not_finite(f"What the model gives is not finite at step {self.step}")
         return report
+
+    def not_finite(self, what: str) -> UserError:
+        """The error about numbers that overflowed."""
+        before = [step for step in self.checkpoints.steps() if step < self.step]
+        last = f"the checkpoint of step {before[-1]} is from before it" if before else "no checkpoint is from before it"
+        return UserError(
+            f"{what}; {last}. Lower --base_learning_rate (now {self.config.train.base_learning_rate:g}) or look for "
+            "broken features."
+        )
 
     def show(self, report: StepReport, at_stop: bool) -> None:
         """Updates the progress line; at a stop, the logs as well."""
@@ -291,6 +294,8 @@ class Session:
         with clips.errors_explained(), average.in_use() if average else contextlib.nullcontext():
             batches, num_classes = clips.in_order(config.train.batch_size), config.data.num_classes
             scores = score(self.score_batch, batches, len(clips), num_classes)
+        if not np.isfinite(scores.probabilities).all():
+            raise self.not_finite(f"What the model gives is not finite after step {self.step}")
         figures = evaluate(scores.probabilities, scores.labels, loss=scores.loss, num_unrated=scores.num_unrated)
         tags = {"Loss": figures["loss"], "Hit@1": figures["hit@1"], "PERR": figures["perr"], "GAP": figures["gap@20"]}
         self.logs["validation"].write(self.step, {**figures, **tags})

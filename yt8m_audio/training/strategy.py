@@ -131,8 +131,8 @@ def _gpus(config: DeviceConfig, count: int | None) -> list:
     there = tf.config.list_physical_devices("GPU")
     if not there or len(there) < (count or 1):
         raise UserError(
-            f"--strategy={config.strategy}: TensorFlow sees {len(there)} GPUs, and {count or 1} are asked for: use "
-            "--strategy=cpu, or see BUILD.md on GPUs."
+            f"--strategy={config.strategy} needs {f'{count} GPUs' if count else 'a GPU'}, and TensorFlow sees "
+            f"{len(there)}: use --strategy=cpu, or --num_cpu_devices=2 to try what several devices do."
         )
     chosen = there[:count]
     tf.config.set_visible_devices(chosen, "GPU")
