@@ -322,7 +322,7 @@ class Parser:
 
     def _expanded(self) -> UserError:
         """The error about a glob that the shell has replaced by the files that it matches."""
-        return UserError(f"Several files are named where one is asked for: a glob is put in quotes. {self._usage()}")
+        return UserError(f"Several files are named where one is asked for: put the glob in quotes. {self._usage()}")
 
     def _take_arguments(self, rest: list[str]) -> None:
         """Takes the arguments that are no flags, in the order of the dataclass's fields."""
