@@ -250,8 +250,9 @@ def _repeated(work, state: tuple, times: int, replicas: int) -> tuple:
     each time waits for the one before.
     """
     if replicas == 1:
-        less = lambda count, *_: count < times  # noqa: E731
-        return tf.while_loop(less, work, state, maximum_iterations=times, parallel_iterations=1)
+        return tf.while_loop(
+            lambda count, *_: count < times, work, state, maximum_iterations=times, parallel_iterations=1
+        )
     for _ in range(times):
         with tf.control_dependencies(tf.nest.flatten(state[1:])):
             state = work(*state)

@@ -1,6 +1,6 @@
 """Where a run trains: one device, several of this machine, several machines, or a TPU.
 
-    strategy = make_strategy(DeviceFlags(strategy="mirrored", num_gpu=2))
+    strategy = make_strategy(DeviceConfig(strategy="mirrored", num_gpu=2))
     for batch in distributed(strategy, dataset): ...
 
 It has to be made before TensorFlow computes anything: only then can devices be set up.
