@@ -38,6 +38,7 @@ def batches_of(label_weights=RATED, example_weights=(1, 1)):
         "num_frames": np.ones(2, "int32"),
         "labels": LABELS,
         "example_weights": np.array(example_weights, "float32"),
+        "start_time": np.array([30.0, 0.0], "float32"),
     }
     if label_weights is not None:
         batch["label_weights"] = label_weights

@@ -212,6 +212,7 @@ def test_eval_and_inference_say_the_same(name):
             "video_id": tf.constant(list("abcdef")),
             "labels": tf.zeros([6, CLASSES], tf.uint8),
             "example_weights": tf.ones(6),
+            "start_time": tf.zeros(6),
         }
     )
     scores = score(scoring_function(model, LOSSES.get("CrossEntropyLoss")()), dataset, 6, CLASSES)

@@ -4,34 +4,17 @@
     scores = score(score_batch, clips.in_order(1024), num_clips=len(clips), num_classes=527)
     evaluate(scores.probabilities, scores.labels, loss=scores.loss, num_unrated=scores.num_unrated)
 
-Scores are kept whole on the host, as the ranking metrics look at all clips of a class.
+Scores are kept whole on the host, as the ranking metrics look at all clips of a class; `scored_batches` keeps none.
 """
 
-import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from yt8m_audio.batch import device_part, model_inputs, only_rated
-
-
-@dataclasses.dataclass(frozen=True)
-class Scores:
-    """What a model says of clips, in their order.
-
-    Attributes:
-        probabilities: float32 [clips, C]; 0 for classes that were not rated.
-        labels: uint8 [clips, C].
-        loss: mean label loss a clip, of the rated classes.
-        num_unrated: int64 [C], of segments, how many were not rated for each class; else None.
-    """
-
-    probabilities: np.ndarray
-    labels: np.ndarray
-    loss: float
-    num_unrated: np.ndarray | None = None
+from yt8m_audio.evaluation.scores import Scores
 
 
 def scoring_function(model: keras.Model, loss: Callable) -> Callable:
@@ -64,17 +47,34 @@ def score(
     """
     probabilities = np.empty((num_clips, num_classes), np.float32)
     labels = np.empty((num_clips, num_classes), np.uint8)
-    losses, done, num_unrated = 0.0, 0, None
-    for batch in dataset.map(device_part):
-        batch_probabilities, batch_losses = score_batch(batch)
-        real = batch["example_weights"].numpy() > 0
-        rows = slice(done, done + int(real.sum()))
-        probabilities[rows] = batch_probabilities.numpy()[real]
-        labels[rows] = batch["labels"].numpy()[real]
-        losses += float(batch_losses.numpy()[real].sum())
-        if "label_weights" in batch:
-            unrated = (batch["label_weights"].numpy()[real] == 0).sum(axis=0)
-            num_unrated = unrated if num_unrated is None else num_unrated + unrated
+    video_ids, start_times = np.empty(num_clips, object), np.empty(num_clips, np.float32)
+    loss, done, num_unrated = 0.0, 0, None
+    for batch in scored_batches(score_batch, dataset):
+        rows = slice(done, done + len(batch.labels))
+        probabilities[rows], labels[rows] = batch.probabilities, batch.labels
+        video_ids[rows], start_times[rows] = batch.video_ids, batch.start_times
+        loss += batch.loss * len(batch.labels)
+        if batch.num_unrated is not None:
+            num_unrated = batch.num_unrated if num_unrated is None else num_unrated + batch.num_unrated
         done = rows.stop
         progress(done)
-    return Scores(probabilities[:done], labels[:done], losses / max(done, 1), num_unrated)
+    kept = slice(done)
+    return Scores(
+        probabilities[kept], labels[kept], loss / max(done, 1), num_unrated, video_ids[kept], start_times[kept]
+    )
+
+
+def scored_batches(score_batch: Callable, dataset: tf.data.Dataset) -> Iterator[Scores]:
+    """Scores a data set batch by batch, for what does not keep the scores; takes what `score` takes."""
+    for batch in dataset:
+        probabilities, losses = score_batch(device_part(batch))
+        real = batch["example_weights"].numpy() > 0
+        rated = batch["label_weights"].numpy()[real] != 0 if "label_weights" in batch else None
+        yield Scores(
+            probabilities=probabilities.numpy()[real],
+            labels=batch["labels"].numpy()[real],
+            loss=float(losses.numpy()[real].sum() / max(real.sum(), 1)),
+            num_unrated=None if rated is None else (~rated).sum(axis=0),
+            video_ids=batch["video_id"].numpy()[real],
+            start_times=batch["start_time"].numpy()[real],
+        )
