@@ -146,6 +146,7 @@ class Session:
         parts = ("train", "validation") if workers.is_chief else ()
         self.logs = {part: MetricsLog(run.logs(part), run.metrics_file, part) for part in parts}
         self.steps_per_call = config.train.steps_per_call or 1
+        self.in_calls, self.waited = 0.0, 0.0  # seconds, since the log was last written
         self.logged = 0.0
         self.throughput = Throughput(self.total_steps * batch_size)
 
@@ -178,8 +179,11 @@ class Session:
             steps = min(self.steps_per_call, self.next_stop(self.step) - self.step)
             begun = time.monotonic()
             report = self.call_device(iterator, steps)
+            seconds = time.monotonic() - begun
+            self.in_calls += seconds
+            self.waited += report.input_wait or 0.0
             if not self.config.train.steps_per_call:
-                self.steps_per_call = calibrated(steps, self.steps_per_call, time.monotonic() - begun)
+                self.steps_per_call = calibrated(steps, self.steps_per_call, seconds)
             at_stop = self.step == self.next_stop(self.step - 1)
             self.show(report, at_stop)
             if at_stop:
@@ -268,6 +272,9 @@ class Session:
                 "learning_rate": float(self.optimizer.learning_rate),
                 "examples_per_second": rate,
             }
+            if report.input_wait is not None:
+                figures["input_wait"] = self.waited / self.in_calls  # share of the time, 0 to 1
+            self.in_calls, self.waited = 0.0, 0.0
             self.logs["train"].write(self.step, figures)
 
     def pause_at_stop(self) -> None:

@@ -31,7 +31,7 @@ KERAS_NAMES = (
 
 
 def make_optimizer(config: TrainConfig, total_steps: int) -> keras.optimizers.Optimizer:
-    """Makes the optimizer that --optimizer names.
+    """Makes the optimizer that --optimizer names. It takes gradients that are summed over replicas already.
 
     Args:
         config: settings.
@@ -44,7 +44,11 @@ def make_optimizer(config: TrainConfig, total_steps: int) -> keras.optimizers.Op
     name = _keras_name(config)
     settings = {"epsilon": ADAM_EPSILON} if name == "Adam" else {}
     settings["weight_decay"] = config.weight_decay or (0.0 if name == "AdamW" else None)  # its default is none of ours
-    return getattr(keras.optimizers, name)(make_schedule(config, total_steps), **settings)
+    optimizer = getattr(keras.optimizers, name)(make_schedule(config, total_steps), **settings)
+    # We clip sums, so ours come first, and Keras' own would send every gradient a second time. It has no public switch;
+    # if this one goes, gradients count N times on N replicas, which tests/test_replicas.py would see.
+    optimizer._all_reduce_sum_gradients = list
+    return optimizer
 
 
 def build_optimizer(optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> None:

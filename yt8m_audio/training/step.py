@@ -8,6 +8,7 @@ Nothing comes back to the host in between.
 """
 
 import dataclasses
+import math
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ from yt8m_audio.batch import model_inputs, only_rated
 from yt8m_audio.config import TrainConfig
 from yt8m_audio.replicas import on_each_replica, replica_number, sum_over_replicas
 from yt8m_audio.training.augmentation import augment, augments
+from yt8m_audio.training.input_wait import InputWait
 from yt8m_audio.training.loss_scale import LossScale, restore_unless
 from yt8m_audio.training.losses import distilled
 from yt8m_audio.training.moving_average import MovingAverage
@@ -36,6 +38,7 @@ class StepReport:
             that the first has.
         labels: uint8 [≤ B, C], the same clips'.
         not_finite_at: the first step whose loss or gradient was not finite, or None.
+        input_wait: seconds that steps stood still for their batches; None where that is not measured, on a TPU.
     """
 
     loss: float
@@ -43,6 +46,7 @@ class StepReport:
     probabilities: np.ndarray
     labels: np.ndarray
     not_finite_at: int | None
+    input_wait: float | None
 
 
 class TrainCall:
@@ -53,7 +57,7 @@ class TrainCall:
 
     Args:
         model: the model, built.
-        optimizer: its optimizer, built.
+        optimizer: its optimizer, built, which takes gradients that are summed over replicas (see optimizers.py).
         loss: the label loss.
         config: settings.
         strategy: the replicas, in whose scope model and optimizer were made.
@@ -76,6 +80,8 @@ class TrainCall:
             self.last_weights = on_each_replica(np.zeros(rows), tf.float32, first)
             self.average = make_average(model.trainable_variables, config)
             self.loss_scale = LossScale() if config.precision == "mixed_float16" else None
+        # A TPU's host runs ahead of it, and to ask when a step is done would hold it back.
+        self.input_wait = None if isinstance(strategy, tf.distribute.TPUStrategy) else InputWait(strategy)
         compiles = config.jit_compile and strategy.num_replicas_in_sync == 1  # a TPU compiles anyway
         self.replica_call = tf.function(self.replica_step, jit_compile=True) if compiles else self.replica_step
 
@@ -101,8 +107,15 @@ class TrainCall:
     @tf.function
     def run(self, iterator, steps):
         """Runs `steps` training steps, int32 []."""
+        if self.input_wait:
+            self.input_wait.begin()
         for _ in tf.range(steps):
-            self.strategy.run(self.replica_call, (next(iterator),))
+            batch = next(iterator)
+            if self.input_wait:
+                self.input_wait.batch_is_there(batch)
+            done = self.strategy.run(self.replica_call, (batch,))
+            if self.input_wait:
+                self.input_wait.step_is_done(done)
             self.step.assign_add(1)
 
     def report(self) -> StepReport:
@@ -117,10 +130,11 @@ class TrainCall:
             probabilities=self.last_probabilities.numpy()[real],
             labels=self.last_labels.numpy()[real].astype(np.uint8),
             not_finite_at=None if not_finite_at == NEVER else not_finite_at,
+            input_wait=self.input_wait.take() if self.input_wait else None,
         )
 
     def replica_step(self, batch):
-        """Forward, backward and update, on one replica's part of a batch."""
+        """Forward, backward and update, on one replica's part of a batch; what it returns is there when it is done."""
         self._seed_random_numbers()
         if augments(self.config):
             batch = augment(batch, self.config, self._seed_of_augmentation())
@@ -135,6 +149,7 @@ class TrainCall:
         if self.average:
             self.average.update(self.step)
         self._add_up(logits, batch, losses)
+        return tf.identity(min(self.model.trainable_variables, key=lambda each: math.prod(each.shape)).value)
 
     def _gradients(self, batch):
         """Gradients of a batch, summed over its parts and over replicas; logits [B, C]; label losses [B]."""
@@ -187,13 +202,11 @@ class TrainCall:
 
     def _update(self, gradients, variables):
         """Clips gradients, which are summed over replicas, and hands them to the optimizer."""
-        replicas = self.strategy.num_replicas_in_sync
         if self.config.clip_gradient_norm > 0:
             gradients = [tf.clip_by_norm(gradient, self.config.clip_gradient_norm) for gradient in gradients]
         if self.config.clip_global_norm > 0:
             gradients, _ = tf.clip_by_global_norm(gradients, self.config.clip_global_norm)
-        # Keras sums over replicas once more.
-        self.optimizer.apply([gradient / replicas for gradient in gradients] if replicas > 1 else gradients, variables)
+        self.optimizer.apply(gradients, variables)
 
     def _note_what_is_not_finite(self, losses, gradients):
         """Notes the first step whose loss, or whose gradient and so the weights behind it, is not finite.
