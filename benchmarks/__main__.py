@@ -29,7 +29,7 @@ def show(results) -> None:
 def main(asked: Sequence[str]) -> None:
     """Runs the benchmarks asked for, all where none are."""
     quieten_tensorflow()
-    from benchmarks import loop, memory, predicting, reading, training, waiting
+    from benchmarks import bootstrapping, evaluating, loop, memory, predicting, reading, training, waiting
     from benchmarks.datasets import audioset_pattern, made
 
     results = []
@@ -40,6 +40,8 @@ def main(asked: Sequence[str]) -> None:
             "training": lambda: training.results(audioset_pattern()),
             "loop": lambda: loop.results(audioset_pattern()),
             "predicting": lambda: predicting.results(audioset_pattern()),
+            "evaluating": evaluating.results,
+            "bootstrapping": bootstrapping.results,
             "memory": lambda: memory.results(videos, folder),
         }
         for name in asked or works:

@@ -39,7 +39,7 @@ from yt8m_audio.training.workers import Workers
 MODEL, BATCH_SIZE, STEPS = "FrameLevelLogisticModel", 1024, 1000
 EPOCHS = 10_000  # more than are trained
 SHARE_OF_CHECKPOINTS = 0.02  # of the time, at most
-CELLS, GLOBAL_BATCH, STEPS_ON_DEVICES, ROUNDS = 256, 512, 8, 3  # of the LstmModel that two devices train
+CELLS, GLOBAL_BATCH, STEPS_ON_DEVICES, ROUNDS = 256, 1024, 8, 3  # of the LstmModel that two devices train
 
 
 def results(pattern: str) -> list[Result]:

@@ -11,10 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    coverage_error,
+    label_ranking_average_precision_score,
+    roc_auc_score,
+)
 
 from yt8m_audio.errors import UserError
-from yt8m_audio.evaluation import evaluate, metrics
+from yt8m_audio.evaluation import blocks, clip_rankings, evaluate, kept_pairs, metrics, thresholds
 
 ROOT = Path(__file__).resolve().parents[1]
 STARTER_CASES = [
@@ -94,6 +99,22 @@ def assert_agrees_with_scikit_learn(scores, labels):
     auc = expected_per_class(roc_auc_score, scores, labels, positive & negative)
     np.testing.assert_allclose(metrics.average_precision_per_class(scores, labels), average_precision, rtol=1e-9)
     np.testing.assert_allclose(metrics.roc_auc_per_class(scores, labels), auc, rtol=1e-9)
+    micro = average_precision_score(labels.ravel(), scores.ravel()) if labels.any() else math.nan
+    assert metrics.micro_average_precision(scores, labels) == pytest.approx(micro, rel=1e-9, nan_ok=True)
+    assert_places_agree_with_scikit_learn(scores, labels)
+
+
+def assert_places_agree_with_scikit_learn(scores, labels):
+    weights, some = labels.sum(axis=1), labels.any(axis=1)
+    last = np.full((len(scores), 1), -99, scores.dtype)  # scikit-learn wants two classes
+    padded, truth = np.hstack([scores, last]), np.hstack([labels, last > 0])
+    assert metrics.coverage(scores, labels) == pytest.approx(coverage_error(truth, padded))
+    lwlrap, own = metrics.lwlrap(scores, labels), metrics.lwlrap_per_class(scores, labels)
+    np.testing.assert_array_equal(np.isnan(own), ~labels.any(axis=0))
+    if labels.any():
+        expected = label_ranking_average_precision_score(truth[some], padded[some], sample_weight=weights[some])
+        assert lwlrap == pytest.approx(expected)
+        assert np.nansum(own * labels.sum(axis=0)) / labels.sum() == pytest.approx(expected)
 
 
 @st.composite
@@ -140,11 +161,11 @@ def test_of_equal_classes_the_lower_goes_first(label, expected):
     assert metrics.mean_average_precision_at_k(scores, labels, top_k=1) == expected
 
 
-@pytest.mark.parametrize(("clip", "expected"), [(0, 1), (1, 1 / 2), (2, 1 / 3)])
-def test_of_equal_clips_the_earlier_goes_first(clip, expected):
+@pytest.mark.parametrize("clip", range(3))
+def test_equal_clips_are_one_threshold(clip):
     scores, labels = np.full((3, 1), 0.5), np.eye(3)[:, [clip]]
-    assert metrics.global_average_precision(scores, labels) == pytest.approx(expected)
-    assert metrics.mean_average_precision_at_k(scores, labels) == pytest.approx(expected)
+    assert metrics.global_average_precision(scores, labels) == pytest.approx(1 / 3)
+    assert metrics.mean_average_precision_at_k(scores, labels) == pytest.approx(1 / 3)
 
 
 def best_first(scores):
@@ -153,14 +174,14 @@ def best_first(scores):
 
 
 def ranked_average_precision(pairs, num_positives):
-    """Average precision of (score, label) pairs in clip order."""
-    ranked = [pairs[place][1] for place in best_first([score for score, _ in pairs])]
-    return sum(sum(ranked[:rank]) / rank for rank, hit in enumerate(ranked, 1) if hit) / num_positives
+    """Average precision of (score, label) pairs, with more positives than they have."""
+    scores, hits = zip(*pairs, strict=True) if pairs else ((), ())
+    return average_precision_score(hits, scores) * sum(hits) / num_positives if any(hits) else 0
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 7])
 @pytest.mark.parametrize("top_k", [1, 3, 40])
-def test_ties_are_kept_in_the_order_of_classes_and_of_clips(decimals, top_k):
+def test_ties_are_kept_in_the_order_of_classes_and_are_one_threshold_between_clips(decimals, top_k):
     scores, labels = random_clips(50, 40)
     scores = scores.round(decimals)
     kept = [(clip, place) for clip, row in enumerate(scores) for place in best_first(row)[:top_k]]
@@ -192,7 +213,8 @@ def test_perr_keeps_ties_in_the_order_of_classes(decimals):
 def test_every_metric_by_hand():
     found = evaluate(SCORES, LABELS, top_k=2)
     assert list(found) == [
-        *("clips", "hit@1", "perr", "gap@2", "map@2", "mAP", "auc", "d_prime", "d_prime_class_mean", "loss")
+        *("clips", "hit@1", "perr", "gap@2", "map@2", "mAP", "auc", "d_prime", "d_prime_class_mean", "loss"),
+        *("lwlrap", "lwlrap_class_mean", "micro_ap", "coverage", "ece"),
     ]
     assert found["clips"] == 3
     assert found["hit@1"] == pytest.approx(2 / 3)
@@ -203,6 +225,64 @@ def test_every_metric_by_hand():
     assert found["auc"] == pytest.approx((1 + 1 / 2) / 2)
     assert found["d_prime"] == pytest.approx(math.sqrt(2) * 0.6744898)  # the normal's upper quartile
     assert found["d_prime_class_mean"] == pytest.approx(math.sqrt(2) * (0.6744898 + 0) / 2)
+    assert found["lwlrap"] == found["lwlrap_class_mean"] == 1
+    assert found["micro_ap"] == pytest.approx((1 / 1 + 2 / 2 + 3 / 4) / 3)
+    assert found["coverage"] == pytest.approx((1 + 2 + 0) / 3)
+    assert found["ece"] == pytest.approx((0.1 + 0.2 + 0.4 + 0.1 + 0.2 + 0.3 + 0.4 + 0.5 + 0.7) / 9)  # a bin for each
+
+
+def test_lwlrap_by_hand():
+    scores, labels = [[0.9, 0.8, 0.7], [0.5, 0.6, 0.1]], [[0, 1, 1], [1, 0, 0]]
+    assert metrics.lwlrap(scores, labels) == pytest.approx((1 / 2 + 2 / 3 + 1 / 2) / 3)
+    np.testing.assert_allclose(metrics.lwlrap_per_class(scores, labels), [1 / 2, 1 / 2, 2 / 3])
+    labels = [[0, 1, 0], [0, 1, 0]]  # the same class twice
+    np.testing.assert_allclose(metrics.lwlrap_per_class(scores, labels), [math.nan, (1 / 2 + 1) / 2, math.nan])
+
+
+def test_coverage_counts_equal_scores_together_and_clips_without_labels_as_none():
+    assert metrics.coverage([[0.5, 0.5, 0.1], [0.9, 0.8, 0.7]], [[1, 0, 0], [0, 0, 0]]) == (2 + 0) / 2
+
+
+# Calibration
+
+
+def test_reliability_by_hand():
+    scores = np.array([[0.0, 0.1, 0.2, 0.5], [0.6, 0.9, 1.0, 0.0]], np.float32)
+    labels = [[0, 1, 0, 1], [0, 1, 1, 0]]
+    mean_score, share_true, count = metrics.reliability(scores, labels, bins=2)
+    np.testing.assert_array_equal(count, [4, 4])  # 0.5 is in the upper one, and so is 1
+    np.testing.assert_allclose(mean_score, [0.3 / 4, 3.0 / 4], rtol=1e-6)
+    np.testing.assert_array_equal(share_true, [1 / 4, 3 / 4])
+    expected = (abs(0.075 - 0.25) + abs(0.75 - 0.75)) / 2
+    assert metrics.expected_calibration_error(scores, labels, bins=2) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("score_type", [np.float32, np.float64])
+@pytest.mark.parametrize("bins", [1, 3, 15])
+def test_reliability_of_many(score_type, bins):
+    scores, labels = random_clips()
+    scores = np.concatenate([scores, np.arange(30)[np.newaxis] / 30]).astype(score_type)  # edges of 3 and 15 bins
+    labels = np.concatenate([labels, labels[:1]])
+    found = metrics.reliability(scores, labels, bins)
+    place = np.minimum(np.floor(scores.astype(np.float64) * bins + 1e-12), bins - 1)
+    for each in range(bins):
+        inside = place == each
+        expected = [scores[inside].mean(dtype=np.float64), labels[inside].mean(), inside.sum()]
+        np.testing.assert_allclose([column[each] for column in found], expected, rtol=1e-9)
+
+
+def test_a_bin_without_pairs_is_nan_and_weighs_nothing():
+    mean_score, share_true, count = metrics.reliability([[0.1, 0.2]], [[0, 1]], bins=2)
+    assert (math.isnan(mean_score[1]), math.isnan(share_true[1]), count[1]) == (True, True, 0)
+    assert metrics.expected_calibration_error([[0.1, 0.2]], [[0, 1]], bins=2) == pytest.approx(0.5 - 0.15)
+
+
+def test_pairs_that_were_not_rated_are_in_no_bin():
+    scores, labels, num_unrated = np.array([[0.9, 0.0], [0.3, 0.6]]), [[1, 0], [0, 1]], np.array([0, 1])
+    count = metrics.reliability(scores, labels, bins=2, num_unrated=num_unrated)[2]
+    np.testing.assert_array_equal(count, [1, 2])
+    assert evaluate(scores, labels, num_unrated=num_unrated)["ece"] == pytest.approx((0.1 + 0.3 + 0.4) / 3)
+    assert metrics.expected_calibration_error(scores, labels) == pytest.approx((0.1 + 0.3 + 0.4) / 4)
 
 
 def test_loss_by_hand():
@@ -288,16 +368,23 @@ def test_inputs_are_left_as_they_were_in_any_memory_layout():
 
 @settings(max_examples=20, deadline=None)
 @given(st.permutations(range(60)))
-def test_the_order_of_clips_does_not_matter(order):
+@pytest.mark.parametrize("decimals", [1, 7])
+def test_the_order_of_clips_does_not_matter_to_the_last_bit(decimals, order):
     scores, labels = random_clips(num_clips=60)
-    assert evaluate(scores[order], labels[order]) == pytest.approx(evaluate(scores, labels), rel=1e-12)
+    scores = scores.round(decimals)
+    assert evaluate(scores[order], labels[order]) == evaluate(scores, labels)
 
 
-def test_blocks_make_no_difference(monkeypatch):
-    scores, labels = random_clips()
+@pytest.mark.parametrize("decimals", [1, 7])
+def test_blocks_make_no_difference(monkeypatch, decimals):
+    scores, labels = random_clips(share=0.3)
+    scores = scores.round(decimals)
     whole = evaluate(scores, labels)
-    monkeypatch.setattr(metrics, "CLIPS_PER_BLOCK", 7)
-    monkeypatch.setattr(metrics, "CLASSES_PER_BLOCK", 3)
+    monkeypatch.setattr(blocks, "PAIRS_PER_BLOCK", 7 * 30)
+    monkeypatch.setattr(blocks, "CLASSES_PER_LINE", 3)
+    monkeypatch.setattr(clip_rankings, "PAIRS_PER_BLOCK", 4 * 30)
+    monkeypatch.setattr(kept_pairs, "PAIRS_AT_ONCE", 50)
+    monkeypatch.setattr(thresholds, "POSITIVES_AT_ONCE", 9)
     assert evaluate(scores, labels) == pytest.approx(whole, rel=1e-12)
 
 
@@ -319,6 +406,12 @@ def test_evaluate_agrees_with_each_function():
     assert found["auc"] == metrics.roc_auc_per_class(scores, labels).mean()
     assert found["d_prime"] == metrics.d_prime(found["auc"])
     assert found["loss"] == metrics.cross_entropy(scores, labels)
+    assert found["d_prime_class_mean"] == metrics.d_prime_per_class(scores, labels).mean()
+    assert found["lwlrap"] == metrics.lwlrap(scores, labels)
+    assert found["lwlrap_class_mean"] == metrics.lwlrap_per_class(scores, labels).mean()
+    assert found["micro_ap"] == metrics.micro_average_precision(scores, labels)
+    assert found["coverage"] == metrics.coverage(scores, labels)
+    assert found["ece"] == metrics.expected_calibration_error(scores, labels)
 
 
 def test_a_loss_the_caller_measured_replaces_ours():
@@ -331,15 +424,21 @@ def test_a_loss_the_caller_measured_replaces_ours():
 def test_scores_that_are_no_probabilities_have_no_loss_and_keep_the_rest(score):
     found = evaluate([[score, 0.4]], [[1, 0]])
     assert math.isnan(found["loss"])
+    assert math.isnan(found["ece"])
     assert found["hit@1"] == (score > 0.4)
 
 
 @pytest.mark.filterwarnings("error")
-def test_without_any_positive_what_is_undefined_is_nan():
-    found = evaluate(SCORES, np.zeros_like(LABELS))
-    assert (found["hit@1"], found["perr"]) == (0, 0)
-    undefined = [name for name, value in found.items() if math.isnan(value)]
-    assert undefined == ["gap@20", "map@20", "mAP", "auc", "d_prime", "d_prime_class_mean"]
+def test_without_any_positive_there_is_an_error_and_what_is_undefined_is_nan():
+    labels = np.zeros_like(LABELS)
+    with pytest.raises(UserError, match=r"at least one label.*3 clips, none with a label"):
+        evaluate(SCORES, labels)
+    zero = (metrics.hit_at_one, metrics.precision_at_equal_recall_rate, metrics.coverage)
+    assert [metric(SCORES, labels) for metric in zero] == [0, 0, 0]
+    undefined = (metrics.global_average_precision, metrics.mean_average_precision_at_k, metrics.lwlrap)
+    assert all(math.isnan(metric(SCORES, labels)) for metric in (*undefined, metrics.micro_average_precision))
+    per_class = (metrics.average_precision_per_class, metrics.roc_auc_per_class, metrics.lwlrap_per_class)
+    assert all(np.isnan(metric(SCORES, labels)).all() for metric in (*per_class, metrics.d_prime_per_class))
 
 
 @pytest.mark.filterwarnings("error")
@@ -361,6 +460,13 @@ EVERY_METRIC = [
     metrics.average_precision_per_class,
     metrics.roc_auc_per_class,
     metrics.cross_entropy,
+    metrics.d_prime_per_class,
+    metrics.lwlrap,
+    metrics.lwlrap_per_class,
+    metrics.micro_average_precision,
+    metrics.coverage,
+    metrics.reliability,
+    metrics.expected_calibration_error,
 ]
 BAD_INPUTS = {
     "no clips": (np.empty((0, 3)), np.empty((0, 3)), r"at least one clip.*\(0, 3\)"),

@@ -10,10 +10,10 @@ Scores are kept whole on the host, as the ranking metrics look at all clips of a
 from collections.abc import Callable, Iterator
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from yt8m_audio.batch import device_part, model_inputs, only_rated
+from yt8m_audio.evaluation.collecting import collect
 from yt8m_audio.evaluation.scores import Scores
 
 
@@ -45,23 +45,7 @@ def score(
         num_classes: C.
         progress: called with the number of clips done, after each batch.
     """
-    probabilities = np.empty((num_clips, num_classes), np.float32)
-    labels = np.empty((num_clips, num_classes), np.uint8)
-    video_ids, start_times = np.empty(num_clips, object), np.empty(num_clips, np.float32)
-    loss, done, num_unrated = 0.0, 0, None
-    for batch in scored_batches(score_batch, dataset):
-        rows = slice(done, done + len(batch.labels))
-        probabilities[rows], labels[rows] = batch.probabilities, batch.labels
-        video_ids[rows], start_times[rows] = batch.video_ids, batch.start_times
-        loss += batch.loss * len(batch.labels)
-        if batch.num_unrated is not None:
-            num_unrated = batch.num_unrated if num_unrated is None else num_unrated + batch.num_unrated
-        done = rows.stop
-        progress(done)
-    kept = slice(done)
-    return Scores(
-        probabilities[kept], labels[kept], loss / max(done, 1), num_unrated, video_ids[kept], start_times[kept]
-    )
+    return collect(scored_batches(score_batch, dataset), num_clips, num_classes, progress)
 
 
 def scored_batches(score_batch: Callable, dataset: tf.data.Dataset) -> Iterator[Scores]:

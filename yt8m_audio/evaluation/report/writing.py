@@ -1,0 +1,118 @@
+"""Writes a report's folder: every file of it, or none."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from yt8m_audio.errors import UserError
+from yt8m_audio.evaluation.evaluated import Evaluated
+from yt8m_audio.evaluation.report.content import Tables, make_tables, page_content
+from yt8m_audio.evaluation.report.json_values import as_json
+from yt8m_audio.evaluation.report.model_card import model_card
+from yt8m_audio.evaluation.report.page import page
+
+PAGE = "index.html"
+
+
+def check_folder(folder: Path) -> None:
+    """Makes the folder of a report, so that one that cannot be written is known before anything is computed.
+
+    Raises:
+        UserError: if it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--report={folder} cannot be written: {error.strerror}. Name another folder.") from error
+
+
+def write_report(folder: Path, evaluated: Evaluated) -> Path:
+    """Writes the page, the model card and the tables behind them.
+
+    Files of an earlier report are replaced, others that lie in the folder stay. All are written beside it first, and
+    moved in when all are whole.
+
+    Args:
+        folder: where to; made if it is not there.
+        evaluated: what to report.
+
+    Returns:
+        The page, `folder/index.html`. Beside it `classes.csv` (and `classes.parquet`, where pyarrow is installed),
+        `clips.csv`, `confusions.csv`, `figures.json` and `MODEL_CARD.md`.
+
+    Raises:
+        UserError: if the folder cannot be written.
+    """
+    check_folder(folder)
+    files = _files(evaluated, make_tables(evaluated))
+    whole = folder.resolve()
+    staging = whole.with_name(f".partial-{os.getpid()}-{whole.name}")
+    try:
+        staging.mkdir()
+        written = [name for name, write in files.items() if _wrote(write, staging / name)]
+        for name in written:
+            os.replace(staging / name, folder / name)
+        for name in set(files) - set(written):
+            (folder / name).unlink(missing_ok=True)  # of an earlier report, whose other files are gone
+    except OSError as error:
+        raise UserError(f"--report={folder} cannot be written: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return folder / PAGE
+
+
+def _files(evaluated: Evaluated, tables: Tables) -> dict[str, Callable[[Path], None]]:
+    """What writes each file, the page last."""
+    names = evaluated.class_names
+    card, html = model_card(evaluated, tables), page(page_content(evaluated, tables))
+    return {
+        "classes.csv": lambda path: tables.classes.to_csv(path, index=False),
+        "classes.parquet": lambda path: tables.classes.to_parquet(path, engine="pyarrow", index=False),
+        "clips.csv": lambda path: named_clips(tables.clips, names).to_csv(path, index=False),
+        "confusions.csv": lambda path: named_confusions(tables.confusions, names).to_csv(path, index=False),
+        "figures.json": lambda path: path.write_text(json.dumps(figures(evaluated, tables), indent=2) + "\n"),
+        "MODEL_CARD.md": lambda path: path.write_text(card, encoding="utf-8"),
+        PAGE: lambda path: path.write_text(html, encoding="utf-8"),
+    }
+
+
+def figures(evaluated: Evaluated, tables: Tables) -> dict:
+    """All figures that are not of a class or a clip, as JSON has them: null is what is undefined."""
+    positives = tables.classes["positives"]
+    return as_json(
+        {
+            "about": evaluated.about,
+            "classes_with_positives": int((positives > 0).sum()),
+            "classes_without_positives": int((positives == 0).sum()),
+            "figures": evaluated.figures,
+            "intervals": evaluated.intervals,
+            "branches": evaluated.branches,
+            "reliability": tables.reliability,
+        }
+    )
+
+
+def named_clips(clips: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
+    """The table of clips with names in place of lists of class indices, `|` between them."""
+    listed = {name: ["|".join(names[index] for index in each) for each in clips[name]] for name in ("true", "guesses")}
+    places = ["|".join(map(str, each)) for each in clips["places"]]
+    return clips.assign(**listed, places=places).drop(columns="clip")
+
+
+def named_confusions(confusions: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
+    """The table of confusions with names beside the class indices."""
+    named = {f"{key}_name": [names[index] for index in confusions[key]] for key in ("true", "above")}
+    return confusions.assign(**named)
+
+
+def _wrote(write: Callable[[Path], None], path: Path) -> bool:
+    """Writes a file; without the optional package that it takes, does not."""
+    with contextlib.suppress(ImportError):
+        write(path)
+        return True
+    return False
