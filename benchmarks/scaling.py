@@ -28,7 +28,6 @@ WEIGHT_BYTES = {  # of memory traffic a parameter and step
     "Adam: reads gradient, weight, two moments": 4 * FLOAT32,
     "Adam: writes weight, two moments": 3 * FLOAT32,
 }
-ALL_REDUCES = 2  # a step: gradients are summed before they are clipped, and Keras' optimizer sums over replicas again
 ASSUMED_TURN = 5e-6  # seconds that a turn of a recurrence takes beside its products, where that is asked
 AUDIOSET_CLIPS = 22_160 + 2_041_789  # both training splits
 BOUNDS = ("matrix products", "memory traffic", "all-reduce", "PCIe", "reading")
@@ -272,7 +271,7 @@ def step(work: Work, parameters: int, machine: Machine, batch_size: int = BATCH_
         products=FORWARD_AND_BACKWARD * sum(map(max, by_flops, by_bytes)),
         passes=batch_size * sum(each.bytes for each in work.passes) / machine.memory,
         weights=parameters * sum(WEIGHT_BYTES.values()) / machine.memory,
-        all_reduce=ALL_REDUCES * sent / machine.links,
+        all_reduce=sent / machine.links,
     )
 
 
