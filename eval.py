@@ -1,9 +1,11 @@
-"""Evaluates a run's checkpoint, prints the metrics and writes them to RUN/eval/metrics.json.
+"""Evaluates a run's checkpoint, an exported model or a file of predictions: prints the metrics, and writes them.
 
     python eval.py --train_dir=runs/LstmModel --eval_data_pattern='eval/*.tfrecord'
     python eval.py --train_dir=runs/LstmModel --eval_data_pattern='eval/*.tfrecord' --run_once=false
+    python eval.py --train_dir=runs/LstmModel --eval_data_pattern='eval/*.tfrecord' --bootstrap=1000 --report=report
+    python eval.py --predictions=theirs.csv --eval_data_pattern=eval_segments.csv
 
-Model and features are those of the run: nothing is repeated from training.
+Model and features are those of the run: nothing is repeated from training. Its figures go to RUN/eval/metrics.json.
 """
 
 from yt8m_audio import flags
@@ -11,15 +13,12 @@ from yt8m_audio import flags
 
 def main(argv) -> int:
     """Parses flags, and evaluates once, or each new checkpoint."""
-    asked = flags.parse_script(argv, "Evaluates a run's checkpoint.", flags.EvalFlags)
+    about = "Evaluates a run's checkpoint, an exported model or a file of predictions."
+    asked = flags.parse(argv, about, flags.EvalFlags, in_the_run=(flags.DataConfig, flags.ModelConfig))
 
     from yt8m_audio.commands import evaluation
 
-    evaluator = evaluation.Evaluator(asked)
-    if asked.run_once:
-        evaluator.evaluate_step(evaluator.checkpoints.step_of(asked.checkpoint))
-    else:
-        evaluator.watch()
+    evaluation.run_eval(asked)
     return 0
 
 

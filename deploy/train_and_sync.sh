@@ -3,6 +3,9 @@
 #
 #     PYTHON=.venv/bin/python deploy/train_and_sync.sh gs://BUCKET/runs/NAME runs/NAME --model=LstmModel ...
 #
+# train.py --train_dir=gs://BUCKET/runs/NAME keeps a run there without this script, but waits for each upload, ends when
+# the bucket cannot be reached, and takes the credentials that TensorFlow finds in place of gcloud's (docs/training.md).
+#
 # First argument: where the run is kept, gs://... or a folder (a mounted bucket, another disk). Second: the run
 # directory on this machine. The rest goes to train.py, as it is. PYTHON is the interpreter, python where it is not set.
 #

@@ -26,6 +26,16 @@ def audioset() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def ragged_clips(tmp_path_factory) -> str:
+    """The glob of 152 clips of 1 to 10 frames of 16 features, and of 5 classes: few batch sizes divide them."""
+    folder, random = tmp_path_factory.mktemp("ragged"), np.random.default_rng(0)
+    frames = random.integers(0, 256, (152, 10, 16), np.uint8)
+    records = [audioset_record(f"c{i}", [i % 5], frames[i][: 1 + i % 10]) for i in range(152)]
+    write_shard(str(folder / "a.tfrecord"), records)
+    return str(folder / "*.tfrecord")
+
+
 @pytest.fixture
 def shard(tmp_path):
     """Writes a shard: `shard(3)` of three clips `00-0`, `00-1`, `00-2` with label and bytes 0, 1, 2; or of records."""

@@ -250,7 +250,8 @@ def test_corrupt_records_to_validate_on_are_named_too(cache, data, tmp_path, cap
     assert train(data(clip_record), tmp_path / "run", *more, epochs=1) == 0
     said = capsys.readouterr().out
     assert said.count(f"warning: {path}: 1 corrupt record left out.") == 1
-    assert "validated on 79 clips" in said
+    logged = map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
+    assert [each["clips"] for each in logged if each["part"] == "validation"] == [79]
 
 
 def test_corrupt_records_are_counted_at_the_end_of_each_epoch(data, tmp_path, capsys, flip_bit):

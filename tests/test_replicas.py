@@ -7,53 +7,35 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.trained import arrays
 from yt8m_audio.config import DeviceConfig
 from yt8m_audio.errors import UserError
-from yt8m_audio.examples import audioset_record
-from yt8m_audio.records import write_shard
 from yt8m_audio.training.strategy import fitting_strategy, make_strategy, num_workers
 
 ROOT = Path(__file__).parents[1]
-CLIPS = 152  # in batches of 16, the last one has rows for the first of two devices alone
 MODEL = ("--model=DecisionLevelAttentionModel", "--hidden_units=8", "--hidden_layers=1", "--dropout=0")
 
 
-@pytest.fixture(scope="module")
-def pattern(tmp_path_factory):
-    """Clips of 1 to 10 frames."""
-    folder, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
-    frames = random.integers(0, 256, (CLIPS, 10, 16), np.uint8)
-    records = [audioset_record(f"c{i}", [i % 5], frames[i][: 1 + i % 10]) for i in range(CLIPS)]
-    write_shard(str(folder / "a.tfrecord"), records)
-    return str(folder / "*.tfrecord")
-
-
-def train(pattern, run, *more, model=MODEL):
-    data = (f"--train_data_pattern={pattern}", f"--train_dir={run}", "--num_classes=5", "--batch_size=16")
+def train(ragged_clips, run, *more, model=MODEL):
+    data = (f"--train_data_pattern={ragged_clips}", f"--train_dir={run}", "--num_classes=5", "--batch_size=16")
     settings = (*model, "--optimizer=SGD", "--base_learning_rate=0.1", "--num_epochs=2", "--validation_percent=10")
     command = [sys.executable, "train.py", *data, *settings, *more]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
 
 
-def arrays(run):
-    newest = max(Path(run, "checkpoints").glob("step-*.npz"))
-    with np.load(newest) as file:
-        return {key: file[key] for key in sorted(file.files) if key != "state.json"}
-
-
 @pytest.fixture(scope="module")
-def one_device(pattern, tmp_path_factory):
+def one_device(ragged_clips, tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "one"
-    done = train(pattern, run, "--ema_momentum=0.9")
+    done = train(ragged_clips, run, "--ema_momentum=0.9")
     assert done.returncode == 0, done.stderr
     assert "on           one CPU, in float32" in done.stdout
     return run
 
 
 @pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_devices_give_the_numbers_of_one(count, one_device, pattern, tmp_path):
+def test_devices_give_the_numbers_of_one(count, one_device, ragged_clips, tmp_path):
     devices = ("--strategy=mirrored", f"--num_cpu_devices={count}", "--ema_momentum=0.9")
-    done = train(pattern, tmp_path / "run", *devices)
+    done = train(ragged_clips, tmp_path / "run", *devices)
     assert done.returncode == 0, done.stderr
     assert f"on           {count} CPUs, in float32" in done.stdout
     found, wanted = arrays(tmp_path / "run"), arrays(one_device)
@@ -64,11 +46,11 @@ def test_devices_give_the_numbers_of_one(count, one_device, pattern, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("mixed_float16", 2e-3)])
-def test_devices_that_compute_in_parts_with_all_that_changes_gradients(precision, tolerance, pattern, tmp_path):
+def test_devices_that_compute_in_parts_with_all_that_changes_gradients(precision, tolerance, ragged_clips, tmp_path):
     settings = ("--model=FrameLevelLogisticModel", "--input_normalization=none", f"--precision={precision}")
     settings += ("--regularization_penalty=1e6", "--weight_decay=0.1", "--clip_global_norm=0.5")
     for name, more in {"one": (), "two": ("--num_cpu_devices=2", "--accumulation_steps=2")}.items():
-        done = train(pattern, tmp_path / name, *settings, *more, model=())
+        done = train(ragged_clips, tmp_path / name, *settings, *more, model=())
         assert done.returncode == 0, done.stderr
     for one, two in zip(arrays(tmp_path / "one").values(), arrays(tmp_path / "two").values(), strict=True):
         np.testing.assert_allclose(two, one, rtol=tolerance, atol=tolerance)
@@ -84,8 +66,8 @@ def test_devices_that_compute_in_parts_with_all_that_changes_gradients(precision
         ),
     ],
 )
-def test_what_several_devices_cannot_do(arguments, said, pattern, tmp_path):
-    done = train(pattern, tmp_path / "run", "--strategy=mirrored", *arguments)
+def test_what_several_devices_cannot_do(arguments, said, ragged_clips, tmp_path):
+    done = train(ragged_clips, tmp_path / "run", "--strategy=mirrored", *arguments)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {said}")

@@ -103,7 +103,13 @@ def test_eval_writes_the_metrics(trained, data, capsys):
     assert figures.keys() >= keys
     assert figures["clips"] == 23
     assert figures["mAP"] > 0.9
-    assert "full ranking" in capsys.readouterr().out
+    assert (figures["classes"], figures["classes_with_positives"], figures["classes_without_positives"]) == (5, 5, 0)
+    assert (figures["exact"], len(figures["ids_sha256"])) == (True, 64)
+    assert figures["checkpoint"].endswith(f"checkpoints/step-{figures['step']:08d}.npz")
+    assert figures["eval_data_pattern"] == f"{data}/eval*.tfrecord"
+    told = capsys.readouterr().out
+    assert "mean average precision" in told
+    assert "All figures are exact" in told
 
 
 def test_eval_gives_the_same_for_another_batch_size(trained, data):
@@ -544,6 +550,13 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(data, tmp_pa
         (["--eval_data_pattern="], "--eval_data_pattern is missing"),
         (["--top_k=0"], "top_k"),
         (["--batch_size=0"], "--batch_size=0"),
+        (["--predictions=p.csv"], "--train_dir and --predictions are several things to evaluate"),
+        (["--train_dir=", "--input_model=/nowhere"], "--input_model=/nowhere is nothing to evaluate"),
+        (["--train_dir=", "--predictions=/nowhere.csv"], "--predictions=/nowhere.csv is no file"),
+        (["--bootstrap=-1"], "--bootstrap=-1 must be at least 0"),
+        (["--max_eval_memory=0"], "--max_eval_memory=0 must be at least 1"),
+        (["--output_scores=/nowhere/s.npz"], "--output_scores=/nowhere/s.npz: there is no folder /nowhere"),
+        (["--eval_ids=/nowhere"], "--eval_ids=/nowhere cannot be read"),
     ],
 )
 def test_a_mistake_in_eval_gets_one_line(arguments, said, trained, data, capsys):

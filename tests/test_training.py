@@ -1,8 +1,11 @@
 """The training loop: it learns, it repeats, it goes on where it stopped, and it stops when it is told to."""
 
 import io
+import json
+import math
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -10,12 +13,14 @@ import tensorflow as tf
 
 import models  # noqa: F401  registers the models
 from readers import open_clips
+from tests.trained import arrays
 from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig
 from yt8m_audio.examples import audioset_record
 from yt8m_audio.records import write_shard
 from yt8m_audio.registry import MODELS
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.training.checkpoints import Checkpoints
+from yt8m_audio.training.input_wait import InputWait
 from yt8m_audio.training.loop import calibrated, steps_to_train, train
 from yt8m_audio.training.progress import ProgressLine, Throughput, duration
 
@@ -54,9 +59,7 @@ def run(folder, clips, config, line=None, validation=None):
 
 def last_arrays(folder):
     """Everything the newest checkpoint holds, in order."""
-    checkpoints = Checkpoints(RunDirectory(str(folder)).checkpoints)
-    with np.load(checkpoints.path(checkpoints.steps()[-1])) as file:
-        return [file[key] for key in sorted(file.files) if key != "state.json"]
+    return list(arrays(folder).values())
 
 
 def same(one, other):
@@ -70,7 +73,7 @@ class Interrupting(ProgressLine):
         super().__init__(io.StringIO())
         self.number = number
 
-    def show(self, text, force=False):
+    def show(self, text):
         os.kill(os.getpid(), self.number)
 
 
@@ -137,10 +140,41 @@ def test_checkpoints_come_at_epochs_and_export_steps(clips, tmp_path):
 
 def test_the_log_says_step_epoch_loss_and_rate(clips, tmp_path):
     said = io.StringIO()
-    run(tmp_path, clips, config_of("FrameLevelLogisticModel", {}), ProgressLine(said))
-    last = said.getvalue().splitlines()[-1]
-    assert last.startswith("step 13/13  epoch 2/2  loss ")
-    assert all(word in last for word in ("Hit@1", "GAP", "clips/s", "left"))
+    line = ProgressLine(said)
+    line.last_time = -math.inf  # long ago
+    run(tmp_path, clips, config_of("FrameLevelLogisticModel", {}), line)
+    first, *rows = said.getvalue().splitlines()
+    assert first.startswith("step 1/13  epoch 1/2  loss ")
+    assert all(word in first for word in ("Hit@1", "GAP"))
+    assert [row.split()[:2] for row in rows] == [["epoch", "step"], ["1", "7"], ["2", "13"]]
+    assert len(rows[-1].split()) == 4  # loss and clips/s as well
+
+
+def test_steps_that_wait_for_input_say_how_long():
+    def slowly(number):
+        time.sleep(0.05)
+        return number
+
+    dataset = tf.data.Dataset.range(9).map(lambda number: {"n": tf.numpy_function(slowly, [number], tf.int64)})
+    wait, total = InputWait(tf.distribute.get_strategy()), tf.Variable(0, dtype=tf.int64)
+
+    @tf.function
+    def run_steps(iterator, steps):
+        wait.begin()
+        for _ in tf.range(steps):
+            batch = next(iterator)
+            wait.batch_is_there(batch)
+            wait.step_is_done(total.assign_add(batch["n"]))
+
+    run_steps(iter(dataset), tf.constant(8))
+    assert wait.take() >= 8 * 0.04  # nothing to do in between
+    assert wait.take() == 0
+
+
+def test_the_share_of_time_that_is_waited_is_logged(clips, tmp_path):
+    run(tmp_path, clips, config_of())
+    logged = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert all(0 <= each["input_wait"] <= 1 for each in logged)
 
 
 def test_tensorboard_gets_the_starters_tags(clips, tmp_path):

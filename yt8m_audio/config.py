@@ -25,6 +25,8 @@ LEAST = {
     "validation_percent": 0,
     "seed": 0,
     "top_k": 1,
+    "bootstrap": 0,
+    "max_eval_memory": 1,
     "teacher_weight": 0,
     "warmup_steps": 0,
     "weight_decay": 0,

@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 import tensorflow as tf
 
 from yt8m_audio.errors import UserError
+from yt8m_audio.paths import is_remote
 
 THREADS = 8
 WITH_TENSORFLOW_IO = ("s3", "az", "hdfs", "viewfs", "http", "https")
@@ -60,10 +61,6 @@ def lengths(paths: Sequence[str]) -> list[int | None]:
         return list(map(length, paths))
     with ThreadPoolExecutor(THREADS) as threads:
         return list(threads.map(length, paths))
-
-
-def is_remote(path: str) -> bool:
-    return "://" in path
 
 
 def load_file_system(path: str) -> None:

@@ -34,6 +34,7 @@ DEFINE = {
     str: absl_flags.DEFINE_string,
 }
 ENVIRONMENT_FAULTS = {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR}
+ENVIRONMENT_FAULTS |= {errno.EIO}  # of a disk, or of a file system behind a network
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,14 +60,30 @@ class EvalFlags:
     """What is evaluated, and on what.
 
     Attributes:
-        train_dir: Run directory that train.py left.
-        eval_data_pattern: Glob of the records to evaluate on. The sample's test clips when empty and the run was
-            trained on the sample.
+        train_dir: Run directory that train.py left, or a checkpoint in it.
+        input_model: Exported model to evaluate, in place of a run: a SavedModel's folder or a .keras file.
+        predictions: CSV or Parquet file of predictions to evaluate, in place of a run.
+        eval_data_pattern: Glob of the records to evaluate on; of predictions also a CSV of AudioSet's segments. The
+            sample's test clips when empty and the run was trained on the sample.
         held_out: Evaluate on those of the clips alone that the run's validation_percent held out.
+        eval_ids: File with the ids of the clips to evaluate, one a line. All when empty.
         segment_labels: Evaluate on YouTube-8M's rated segments, as a run that was trained on segments always does.
         checkpoint: Which checkpoint: best (by validation; the last one where there was none), last, or a step.
         batch_size: Clips in a batch.
         top_k: Classes a clip that GAP and MAP look at.
+        bootstrap: Resamples of the clips that intervals are computed from, such as 1000; 0 computes none.
+        max_eval_memory: MiB that scores may take. Above it mAP and AUC come from a sketch with a stated bound on its
+            error. Half of what is free when not given.
+        report: Folder to write the report to.
+        output_scores: NumPy file (.npz) to write the clips' ids, scores and labels to.
+        output_metrics: JSON file to write the figures to, beside the run's own eval/metrics.json.
+        ontology: AudioSet's ontology.json, for figures by branch.
+        label_quality: AudioSet's qa_true_counts.csv, for the report.
+        train_csv: CSV of AudioSet's segments that was trained on, for the report's counts. The run's own records when
+            empty.
+        label_map: CSV with the columns index and display_name, or YouTube-8M's vocabulary.csv. The run's own, or for
+            527 classes AudioSet's, when empty.
+        num_classes: Classes of predictions, where label_map and records do not tell.
         run_once: Evaluate once. If false, go on with every new checkpoint until stopped.
         poll_seconds: Seconds to sleep before looking for a new checkpoint again.
         skip_corrupt_records: Skip and count corrupt records, rather than stop.
@@ -74,16 +91,46 @@ class EvalFlags:
     """
 
     train_dir: str = ""
+    input_model: str = ""
+    predictions: str = ""
     eval_data_pattern: str = ""
     held_out: bool = False
+    eval_ids: str = ""
     segment_labels: bool = False
     checkpoint: str = "best"
     batch_size: int = 1024
     top_k: int = 20
+    bootstrap: int = 0
+    max_eval_memory: int | None = None
+    report: str = ""
+    output_scores: str = ""
+    output_metrics: str = ""
+    ontology: str = ""
+    label_quality: str = ""
+    train_csv: str = ""
+    label_map: str = ""
+    num_classes: int | None = None
     run_once: bool = True
     poll_seconds: float = 10.0
     skip_corrupt_records: bool = False
     num_readers: int = 8
+
+    @property
+    def source_flag(self) -> str:
+        """Which flag says what is evaluated.
+
+        Raises:
+            UserError: if none does, or several do.
+        """
+        given = [name for name in ("train_dir", "input_model", "predictions") if getattr(self, name)]
+        if len(given) > 1:
+            raise UserError(f"{' and '.join(f'--{name}' for name in given)} are several things to evaluate: give one.")
+        if not given:
+            raise UserError(
+                "--train_dir is missing: name the run directory that train.py left, such as runs/LstmModel; or give "
+                "--input_model or --predictions."
+            )
+        return given[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +143,11 @@ class InferenceFlags:
             trained on the sample.
         output_file: CSV to write.
         checkpoint: Which checkpoint: best (by validation; the last one where there was none), last, or a step.
-        top_k: Classes a clip, best first.
+        top_k: Classes a clip, best first, at most.
+        threshold: Keep only classes with at least this score, or, if calibrated, with at least their own threshold in
+            the run's calibration.json. All top_k when empty.
+        calibration: Whether scores are at the temperature of the run's calibration.json: auto (where it is there) or
+            none.
         label_names: Add the columns TopLabel and Labels, with display names.
         label_map: CSV with the columns index and display_name, or YouTube-8M's vocabulary.csv, for label_names. The
             run's own when empty.
@@ -110,6 +161,8 @@ class InferenceFlags:
     output_file: str = ""
     checkpoint: str = "best"
     top_k: int = 20
+    threshold: str = ""
+    calibration: str = "auto"
     label_names: bool = False
     label_map: str = ""
     batch_size: int = 512

@@ -4,10 +4,15 @@ config.json        every setting, versions, label map hash
 model_flags.json   as the starter code writes it
 class_weights.csv  where the label loss has class weights: those that the run was trained with
 warm_start.json    where it began with the weights of another run: what was taken
+calibration.json   what python -m yt8m_audio calibrate fitted, for inference.py
+calibration.json   where it was calibrated: temperature, thresholds, and what they were fitted to
 checkpoints/       step-00000087.npz, ...; best.json names the best
 logs/              for TensorBoard: train, validation, eval
 metrics.jsonl      a line a record, for programs
 eval/metrics.json  what eval.py found
+
+It may lie in a bucket, or on another file system that TensorFlow knows (see yt8m_audio.paths). There eval.py has a
+eval/metrics.jsonl of its own: what is added to an object writes it anew, so that each has one writer.
 """
 
 import contextlib
@@ -15,6 +20,7 @@ import json
 import os
 import platform
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,18 +28,22 @@ import yt8m_audio
 from yt8m_audio.config import Config
 from yt8m_audio.errors import UserError
 from yt8m_audio.labels import LabelMap
+from yt8m_audio.paths import AnyPath, RemotePath, is_remote, path_of
 
 PACKAGES = ("tensorflow", "keras", "numpy")
 OURS = (
     "model_flags.json",
     "class_weights.csv",
     "warm_start.json",
+    "calibration.json",
     "checkpoints",
     "logs/train",
     "logs/validation",
     "logs/eval",
     "metrics.jsonl",
     "eval/metrics.json",
+    "eval/metrics.jsonl",
+    "calibration.json",
     "config.json",  # last: a folder that has it is a run that is still to be moved
 )
 
@@ -42,30 +52,40 @@ class RunDirectory:
     """Paths and files of one run."""
 
     def __init__(self, path: str):
-        self.asked, self.path = path, Path(path)
+        self.path = path_of(str(path))
 
     @property
-    def checkpoints(self) -> Path:
+    def checkpoints(self) -> AnyPath:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"
 
     @property
-    def metrics_file(self) -> Path:
+    def metrics_file(self) -> AnyPath:
         """One JSON object a line: training and validation metrics as they came."""
         return self.path / "metrics.jsonl"
 
     @property
-    def class_weights_file(self) -> Path:
+    def eval_metrics_file(self) -> AnyPath:
+        """Where eval.py adds its lines: the same file, and of a remote run one of its own."""
+        return self.path / "eval" / "metrics.jsonl" if is_remote(str(self.path)) else self.metrics_file
+
+    @property
+    def class_weights_file(self) -> AnyPath:
         """Factors of the classes' losses; there where the run was trained with some."""
         return self.path / "class_weights.csv"
 
-    def logs(self, part: str) -> Path:
+    def logs(self, part: str) -> AnyPath:
         """TensorBoard's folder of the part "train", "validation" or "eval"."""
         return self.path / "logs" / part
 
     def exists(self) -> bool:
-        """Whether a run was begun here, far enough to have a checkpoint."""
-        return (self.path / "config.json").exists() and any(self.checkpoints.glob("step-*.npz"))
+        """Whether a run was begun here, far enough to have a checkpoint.
+
+        Raises:
+            UserError: if a remote file system does not say.
+        """
+        with self._readable():
+            return (self.path / "config.json").exists() and any(self.checkpoints.glob("step-*.npz"))
 
     def create(self) -> None:
         """Makes the folder and finds out whether it can be written.
@@ -73,15 +93,11 @@ class RunDirectory:
         Raises:
             UserError: if it cannot.
         """
-        if "://" in self.asked:
-            raise UserError(
-                f"--train_dir={self.asked} is no local folder, and run directories are: deploy/train_and_sync.sh keeps "
-                "one in a bucket."
-            )
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             probe = self.checkpoints / f".probe-{os.getpid()}"
-            probe.touch()
+            with written_beside(probe) as partial:
+                partial.touch()
             probe.unlink()
         except OSError as error:
             raise UserError(
@@ -96,7 +112,8 @@ class RunDirectory:
         """
         file = self.path / "config.json"
         try:
-            return Config.from_dict(json.loads(file.read_text()))
+            with self._readable():
+                return Config.from_dict(json.loads(file.read_text()))
         except FileNotFoundError:
             raise UserError(
                 f"--train_dir={self.path} holds no run: {file} is missing. Train one with train.py."
@@ -119,10 +136,21 @@ class RunDirectory:
         }
         write_json(self.path / "model_flags.json", starter)
 
-    def move_aside(self) -> Path | None:
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Says which flag it is about where a remote file system fails or refuses."""
+        try:
+            yield
+        except OSError as error:
+            if isinstance(self.path, Path) or isinstance(error, FileNotFoundError):
+                raise
+            raise UserError(f"--train_dir={self.path} cannot be read: {error.strerror}") from error
+
+    def move_aside(self) -> AnyPath | None:
         """Moves what a run left here into a new folder beside this one, and nothing else that may lie here."""
-        if not (self.path / "config.json").exists():
-            return None
+        with self._readable():
+            if not (self.path / "config.json").exists():
+                return None
         found = [name for name in OURS if (self.path / name).exists()]
         whole, number = self.path.resolve(), 1
         while (aside := whole.with_name(f"{whole.name}.old-{number}")).exists():
@@ -131,21 +159,30 @@ class RunDirectory:
             aside.mkdir()
             for name in found:
                 (aside / name).parent.mkdir(exist_ok=True)
-                os.rename(self.path / name, aside / name)
+                (self.path / name).rename(aside / name)
         except OSError as error:
             raise UserError(f"--start_new_model cannot move {self.path} to {aside}: {error.strerror}.") from error
         return aside
 
 
-def write_json(path: Path, content: dict) -> None:
+def write_json(path: AnyPath, content: dict) -> None:
     """Writes JSON that a person can read: whole or not at all."""
     with written_beside(path) as partial:
         partial.write_text(json.dumps(content, indent=2) + "\n")
 
 
 @contextlib.contextmanager
-def written_beside(path: Path) -> Iterator[Path]:
-    """Gives a path to write to, of the same suffix, and renames it to `path` if all went well: whole or not at all."""
+def written_beside(path: AnyPath) -> Iterator[Path]:
+    """Gives a path to write to, of the same suffix, and renames it to `path` if all went well: whole or not at all.
+
+    What is to be on a remote file system is written on this machine, and brought there whole.
+    """
+    if isinstance(path, RemotePath):
+        with tempfile.TemporaryDirectory() as folder:
+            partial = Path(folder, path.name)
+            yield partial
+            path.upload(partial)
+        return
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         yield partial

@@ -34,7 +34,7 @@ from yt8m_audio.training.optimizers import check_optimizer
 from yt8m_audio.training.schedules import make_schedule
 from yt8m_audio.training.strategy import check_parts
 from yt8m_audio.training.teacher import Teacher, read_teacher
-from yt8m_audio.training.warm_start import check_init_from
+from yt8m_audio.training.warm_start import check_warm_start
 
 SAMPLE_BATCH_SIZE = 32  # the starter's 1024 would leave the sample two steps an epoch
 BEST_METRICS = ("loss", "hit@1", "perr", "gap@20", "map@20", "mAP", "auc", "d_prime", "d_prime_class_mean")
@@ -117,7 +117,8 @@ def prepare(request: TrainRequest) -> tuple[Config, readers.Clips, readers.Clips
     if train.base_learning_rate is None:
         train = dataclasses.replace(train, base_learning_rate=model.recommended_learning_rate)
     config = Config(clips.data, config.model, train)
-    check_model(config)
+    check_mask_sizes(train, config.data)
+    checked_model(config)
     check_learning(config, request.given, request.resumed)
     train_clips, validation_clips = split(clips)
     data = dataclasses.replace(config.data, cache=fitting_cache(train_clips, validation_clips))
@@ -305,8 +306,21 @@ def open_teacher(config: Config, train_clips: readers.Clips) -> Teacher | None:
     return teacher
 
 
-def check_model(config: Config) -> None:
+def check_mask_sizes(train: TrainConfig, data: DataConfig) -> None:
+    """Raises a UserError where as much may be masked as there is."""
+    limits = {"frame_mask_size": (data.max_frames, "frames"), "feature_mask_size": (sum(data.model_sizes), "features")}
+    for name, (there, what) in limits.items():
+        if getattr(train, name) >= there:
+            raise UserError(
+                f"--{name}={getattr(train, name)} may blank all {there} {what} of a clip: give a lower one."
+            )
+
+
+def checked_model(config: Config) -> keras.Model:
     """Makes the model once, so that what it cannot be made of is said before a run directory is touched.
+
+    Returns:
+        The model, built.
 
     Raises:
         UserError: if that fails, or if what it gives of one clip is not float32 [1, num_classes].
@@ -314,7 +328,8 @@ def check_model(config: Config) -> None:
     name, wanted = config.model.model, (1, config.data.num_classes)
     shape = (1, config.data.max_frames) if config.data.frame_features else (1,)
     with said_of_model(name, config.model.hyper_parameters):
-        logits = make_model_of(config)()(
+        model = make_model_of(config)()
+        logits = model(
             {
                 "features": np.zeros((*shape, sum(config.data.model_sizes)), np.float32),
                 "num_frames": np.ones(1, np.int32),
@@ -328,6 +343,7 @@ def check_model(config: Config) -> None:
             f"--model={name} gives {kind} {list(found)} of one clip: it must give float32 {list(wanted)}, a logit of "
             "each class."
         )
+    return model
 
 
 def check_run(request: TrainRequest, config: Config, num_clips: int, strategy: tf.distribute.Strategy) -> None:
@@ -355,7 +371,7 @@ def check_run(request: TrainRequest, config: Config, num_clips: int, strategy: t
                 "higher --num_epochs or --max_steps, or another --train_dir."
             )
     elif train.init_from:
-        check_init_from(train.init_from)
+        check_warm_start(checked_model(config), train)
 
 
 def check_names(train: TrainConfig) -> None:

@@ -4,10 +4,12 @@ eval.py, inference.py and export take that directory as they take any other. It 
 that train.py cannot go on with it.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
 import shutil
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -16,7 +18,8 @@ from yt8m_audio.commands.export import fed_with
 from yt8m_audio.commands.training_report import eval_flags
 from yt8m_audio.errors import UserError
 from yt8m_audio.flags import POSITIONAL, parse
-from yt8m_audio.run_directory import RunDirectory, write_json
+from yt8m_audio.paths import RemotePath
+from yt8m_audio.run_directory import RunDirectory, write_json, written_beside
 from yt8m_audio.training.averaging import average_checkpoints
 from yt8m_audio.training.checkpoints import Checkpoints
 
@@ -97,29 +100,47 @@ def write_run(run: RunDirectory, out: RunDirectory, steps: list[int], variables:
     Raises:
         UserError: if it cannot be written.
     """
-    partial = RunDirectory(str(out.path.with_name(f".partial-{os.getpid()}-{out.path.name}")))
     settings = json.loads((run.path / "config.json").read_text())
-    try:
-        partial.checkpoints.mkdir(parents=True)
-        write_json(partial.path / "config.json", {**settings, "average_of": {"run": str(run.path), "steps": steps}})
+    with _folder_beside(out) as partial:
+        partial.create()
         for name in COPIED:
             if (run.path / name).is_file():
-                shutil.copyfile(run.path / name, partial.path / name)
+                with written_beside(partial.path / name) as copy:
+                    copy.write_bytes((run.path / name).read_bytes())
         Checkpoints(partial.checkpoints).save(steps[-1], variables, average_of=steps)
-        os.rename(partial.path, out.path)
+        write_json(partial.path / "config.json", {**settings, "average_of": {"run": str(run.path), "steps": steps}})
+
+
+@contextlib.contextmanager
+def _folder_beside(out: RunDirectory) -> Iterator[RunDirectory]:
+    """Gives a folder to fill, config.json last, and renames it to `out` if all went well.
+
+    A bucket renames no folder: there it is `out` itself, which is no run without config.json, and goes if it failed.
+    """
+    if isinstance(out.path, RemotePath):
+        try:
+            yield out
+        except BaseException:
+            out.path.rmtree()
+            raise
+        return
+    partial = out.path.with_name(f".partial-{os.getpid()}-{out.path.name}")
+    try:
+        yield RunDirectory(str(partial))
+        os.rename(partial, out.path)
     finally:
-        shutil.rmtree(partial.path, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _check_out(out: RunDirectory, run: RunDirectory) -> None:
     """Raises a UserError where the output cannot be made."""
-    parent = out.path.absolute().parent
-    if not parent.is_dir():
+    parent = out.path.resolve().parent
+    if not isinstance(out.path, RemotePath) and not parent.is_dir():
         raise UserError(f"{out.path}: there is no folder {parent}.")
     if not out.path.exists():
         return
     what = "holds a run" if (out.path / "config.json").exists() else "is there"
-    what = "is the run to average" if out.path.samefile(run.path) else f"{what} already"
+    what = "is the run to average" if out.path.resolve() == run.path.resolve() else f"{what} already"
     raise UserError(f"{out.path} {what}: name a new folder.")
 
 

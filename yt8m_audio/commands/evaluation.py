@@ -1,122 +1,211 @@
-"""What eval.py does: scores a run's checkpoint on some clips, and shows the figures."""
+"""What eval.py does: scores a run, an exported model or predictions on some clips, and shows the figures."""
 
 import dataclasses
-import time
+import math
+import sys
+from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+import numpy as np
 
-import readers
-from yt8m_audio.commands import assemble
+from readers.memory import free_bytes
+from yt8m_audio.audioset.class_ids import class_ids_for
+from yt8m_audio.commands.evaluation_table import show
+from yt8m_audio.commands.ontology_figures import ontology_figures, ontology_tables
+from yt8m_audio.commands.report_facts import evaluated
+from yt8m_audio.commands.run_source import RunSource
+from yt8m_audio.commands.scored import open_source, scores_of
+from yt8m_audio.commands.sources import Asked, Source
+from yt8m_audio.commands.streamed import streamed
+from yt8m_audio.commands.watching import Watcher
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation import evaluate
-from yt8m_audio.evaluation.scoring import score, scoring_function
+from yt8m_audio.evaluation.accumulation import EXACT_BYTES_PER_PAIR, MIB, fitting_accumulator
+from yt8m_audio.evaluation.bootstrap import confidence_intervals
+from yt8m_audio.evaluation.report.json_values import as_json
+from yt8m_audio.evaluation.scores import Scores
+from yt8m_audio.evaluation.streaming import StreamingAccumulator
 from yt8m_audio.flags import EvalFlags
-from yt8m_audio.run_directory import RunDirectory, write_json
-from yt8m_audio.training.checkpoints import Checkpoints
-from yt8m_audio.training.loop import build
-from yt8m_audio.training.progress import MetricsLog, ProgressLine, finite
+from yt8m_audio.paths import AnyPath
+from yt8m_audio.run_directory import write_json, written_beside
+from yt8m_audio.training.progress import MetricsLog, ProgressLine
 
-MEANINGS = {
-    "hit@1": "clips whose highest class is true",
-    "perr": "precision at equal recall rate",
-    "gap": "global average precision of each clip's {k} best",
-    "map": "the starter's MAP, of each clip's {k} best",
-    "mAP": "AudioSet's mean average precision, full ranking",
-    "auc": "area under the ROC curve, mean over classes",
-    "d_prime": "of the mean AUC",
-    "d_prime_class_mean": "mean of the classes' own d'",
-    "loss": "label loss a clip",
-}
+FREE_SHARE = 2  # scores may take so many-th of the free memory
+NEED_SCORES = ("report", "output_scores", "bootstrap", "ontology")
+OF_RATED = ("auc", "d_prime", "d_prime_class_mean")  # of segments, figures that know which classes were rated
+
+
+def run_eval(asked: EvalFlags) -> None:
+    """Evaluates once, or each new checkpoint of a run until it is stopped.
+
+    Raises:
+        UserError: if there is nothing to evaluate, the clips do not fit it, or an output cannot be written.
+    """
+    check(asked)
+    source = getattr(asked, asked.source_flag)
+    if asked.run_once:
+        Evaluator(asked, open_source(source, asked_clips(asked))).evaluate()
+    else:
+        Watcher(source, asked.poll_seconds, lambda: opened(asked)).watch()
+
+
+def opened(asked: EvalFlags) -> tuple[RunSource, "Evaluator"]:
+    """Opens the run that is watched, without a checkpoint as yet, and what evaluates it."""
+    run = RunSource(asked.train_dir, asked_clips(asked))
+    return run, Evaluator(asked, run)
+
+
+def asked_clips(asked: EvalFlags) -> Asked:
+    """What the command line says of the clips and of reading them."""
+    names = {each.name for each in dataclasses.fields(Asked)} & {each.name for each in dataclasses.fields(EvalFlags)}
+    given = {name: getattr(asked, name) for name in names - {"source_flag"}}
+    return Asked(asked.eval_data_pattern, "eval_data_pattern", asked.source_flag, **given)
+
+
+def check(asked: EvalFlags) -> None:
+    """Raises a UserError about flags that do not go together, or an output that cannot be written."""
+    if not asked.run_once and asked.source_flag != "train_dir":
+        raise UserError(
+            f"--run_once=false goes on with new checkpoints of a run: give --train_dir, no --{asked.source_flag}."
+        )
+    if asked.num_classes is not None and asked.source_flag != "predictions":
+        print("warning: --num_classes is not used: the model has it.", file=sys.stderr)
+    for flag in ("output_scores", "output_metrics"):
+        path = Path(getattr(asked, flag))
+        if getattr(asked, flag) and (path.is_dir() or not path.absolute().parent.is_dir()):
+            what = "is a folder: name a file" if path.is_dir() else f"there is no folder {path.absolute().parent}"
+            raise UserError(f"--{flag}={path}: {what}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What comes out of all clips.
+
+    Attributes:
+        figures: of `evaluate`, or as near to it as memory allows.
+        about: where they come from, and `exact`.
+        scores: of all clips; None where they were not kept.
+    """
+
+    figures: dict
+    about: dict
+    scores: Scores | None
 
 
 class Evaluator:
-    """A run and the clips to evaluate it on.
+    """Evaluates a source as a command line asks.
 
     Args:
         asked: the command line.
+        source: what is evaluated.
 
     Raises:
-        UserError: if there is no run, or the clips do not fit it.
+        UserError: if the report's folder cannot be made.
     """
 
-    def __init__(self, asked: EvalFlags):
-        self.asked, self.run = asked, RunDirectory(asked.train_dir)
-        self.config = self.run.load_config()
-        self.checkpoints = Checkpoints(self.run.checkpoints)
-        data = assemble.reading_as(self.config.data, asked)
-        data = dataclasses.replace(data, segment_labels=data.segment_labels or asked.segment_labels)
-        if asked.held_out and not data.validation_percent:
-            raise UserError(f"--held_out: the run in {self.run.path} held nothing out (--validation_percent was 0).")
-        self.pattern = assemble.test_pattern(asked.eval_data_pattern, "eval_data_pattern", data)
-        self.clips = assemble.open_like(data, self.pattern, "eval_data_pattern")
-        if self.pattern == data.train_data_pattern and not asked.held_out:
-            more = "; --held_out takes what it held out of them" if data.validation_percent else ""
-            print(f"note: these are the records that the run was trained on{more}.")
-        if asked.held_out:
-            self.clips, _ = self.clips.split(readers.held_out(data.validation_percent))
-        self.batches = self.clips.in_order(asked.batch_size)
-        self.model = assemble.make_model_of(self.config)()
-        build(self.model, self.batches.element_spec)
-        self.score_batch = scoring_function(self.model, assemble.label_loss_of(self.run, self.config))
-        self.log = MetricsLog(self.run.logs("eval"), self.run.metrics_file, "eval")
-        self.line = ProgressLine()
+    def __init__(self, asked: EvalFlags, source: Source):
+        self.asked, self.source = asked, source
+        self.run = source.run if isinstance(source, RunSource) else None
+        self.log = self.run and MetricsLog(self.run.logs("eval"), self.run.eval_metrics_file, "eval")
+        if asked.report:
+            from yt8m_audio.evaluation.report import check_folder
 
-    def evaluate_step(self, step: int) -> dict:
-        """Evaluates the checkpoint of a step; prints, logs and writes what comes out."""
-        self.checkpoints.restore(step, self.model.variables)
-        figures = self.figures()
-        folder = self.run.path / "eval"
-        folder.mkdir(exist_ok=True)
-        asked = {"top_k": self.asked.top_k, "held_out": self.asked.held_out, "eval_data_pattern": self.pattern}
-        write_json(folder / "metrics.json", {**finite(figures), "step": step, **asked})
-        tags = {"Loss": "loss", "Hit@1": "hit@1", "PERR": "perr", "GAP": f"gap@{self.asked.top_k}"}
-        self.log.write(step, {**figures, **{tag: figures[name] for tag, name in tags.items()}})
-        self.show(figures, step)
-        print(f"Written to {folder / 'metrics.json'}.", flush=True)
-        return figures
+            check_folder(Path(asked.report))
 
-    def figures(self) -> dict:
-        """Scores all clips, and computes every metric."""
-        total = len(self.clips)
+    def evaluate(self) -> dict:
+        """Scores all clips; prints, logs and writes what comes out. Returns the figures."""
+        measured = self.measure()
+        intervals = self.intervals(measured.scores) if self.asked.bootstrap else None
+        ontology = self.ontology(measured.scores) if self.asked.ontology else None
+        show(measured.figures, measured.about, intervals, ontology_tables(ontology) if ontology else [])
+        content = {**measured.figures, **measured.about, "top_k": self.asked.top_k}
+        content |= {"intervals": intervals} if intervals else {}
+        self.write(content, measured, ontology)
+        if self.asked.report:
+            self.report(measured, intervals, ontology)
+        return measured.figures
 
-        def progress(done):
-            self.line.show(f"{done:,} of {total:,} clips")
+    def measure(self) -> Measured:
+        """Computes the figures, with all scores in memory where they fit."""
+        top_k, limit = self.asked.top_k, memory_limit(self.asked.max_eval_memory)
+        accumulator = fitting_accumulator(len(self.source), self.source.num_classes, limit, top_k)
+        if isinstance(accumulator, StreamingAccumulator):
+            self._check_without_scores(limit)
+            return Measured(*streamed(self.source, accumulator), None)
+        found = scores_of(self.source)
+        scores = found.scores
+        loss = None if math.isnan(scores.loss) else scores.loss
+        measured = {"loss": loss, "num_unrated": scores.num_unrated}
+        figures = evaluate(scores.probabilities, scores.labels, top_k, **measured)
+        return Measured(figures, {**found.about, "exact": True}, scores)
 
-        with self.clips.errors_explained():
-            scores = score(self.score_batch, self.batches, total, self.config.data.num_classes, progress)
-        self.line.say("")
-        for line in self.clips.lost_lines():
-            print(line)
-        if not scores.labels.any():
-            raise UserError(
-                f"None of the {len(scores.labels):,} clips of --eval_data_pattern={self.pattern} has a label: there is "
-                "nothing to evaluate. inference.py predicts such clips."
-            )
-        measured = {"loss": scores.loss, "num_unrated": scores.num_unrated}
-        return evaluate(scores.probabilities, scores.labels, self.asked.top_k, **measured)
-
-    def show(self, figures: dict, step: int) -> None:
-        """Prints the figures as a table."""
-        table = Table(
-            title=f"{self.config.model.model} at step {step:,} on {figures['clips']:,} clips", title_justify="left"
+    def intervals(self, scores: Scores) -> dict[str, tuple[float, float]]:
+        """Computes the intervals of the figures that have some."""
+        line = ProgressLine()
+        found = confidence_intervals(
+            scores.probabilities,
+            scores.labels,
+            self.asked.bootstrap,
+            progress=lambda done, total: line.show(
+                f"{self.asked.bootstrap:,} resamples: {done:,} of {total:,} classes"
+            ),
         )
-        table.add_column("metric")
-        table.add_column("value", justify="right")
-        table.add_column("meaning")
-        for name, value in figures.items():
-            meaning = MEANINGS.get(name.split("@")[0] if name != "hit@1" else name)
-            if meaning:
-                table.add_row(name, f"{value:.4f}", meaning.format(k=self.asked.top_k))
-        Console(width=None if self.line.live else 100).print(table)
+        line.clear()
+        if scores.num_unrated is None:
+            return found
+        print(f"note: segments have no intervals of {', '.join(OF_RATED)}.")
+        return {name: interval for name, interval in found.items() if name not in OF_RATED}
 
-    def watch(self) -> None:
-        """Evaluates the newest checkpoint whenever there is a new one, and sleeps in between."""
-        seen = None
-        while True:
-            step = max(self.checkpoints.steps(), default=None)
-            if step is not None and step != seen:
-                self.evaluate_step(step)
-                seen = step
-            else:
-                time.sleep(self.asked.poll_seconds)
+    def ontology(self, scores: Scores) -> dict:
+        """Computes the figures by branch of the ontology."""
+        from yt8m_audio.audioset.ontology import read_ontology
+
+        ids = class_ids_for(self.asked.label_map or self.source.label_map, self.source.num_classes)
+        return ontology_figures(scores.probabilities, scores.labels, read_ontology(self.asked.ontology), ids)
+
+    def write(self, content: dict, measured: Measured, ontology: dict | None) -> None:
+        """Writes the figures, and the scores where that is asked for."""
+        paths: list[AnyPath] = [Path(self.asked.output_metrics)] if self.asked.output_metrics else []
+        content |= {"ontology": ontology} if ontology else {}
+        if self.run:
+            (self.run.path / "eval").mkdir(exist_ok=True)
+            paths.insert(0, self.run.path / "eval" / "metrics.json")
+            tags = {"Loss": "loss", "Hit@1": "hit@1", "PERR": "perr", "GAP": f"gap@{self.asked.top_k}"}
+            figures = measured.figures
+            self.log.write(content["step"], {**figures, **{tag: figures[name] for tag, name in tags.items()}})
+        for path in paths:
+            write_json(path, as_json(content))
+        if self.asked.output_scores:
+            write_scores(Path(self.asked.output_scores), measured.scores)
+            paths.append(Path(self.asked.output_scores))
+        if paths:
+            print(f"Written to {' and '.join(map(str, paths))}.", flush=True)
+
+    def report(self, measured: Measured, intervals: dict | None, ontology: dict | None) -> None:
+        """Writes the report."""
+        from yt8m_audio.evaluation.report import write_report
+
+        whole = evaluated(measured.scores, measured.figures, measured.about, self.source, self.asked)
+        page = write_report(Path(self.asked.report), dataclasses.replace(whole, intervals=intervals, branches=ontology))
+        print(f"The report is {page}.", flush=True)
+
+    def _check_without_scores(self, limit: float) -> None:
+        """Raises a UserError where something is asked for that takes the scores of all clips."""
+        wanting = [name for name in NEED_SCORES if getattr(self.asked, name)]
+        if wanting:
+            needed = len(self.source) * self.source.num_classes * EXACT_BYTES_PER_PAIR
+            raise UserError(
+                f"--{wanting[0]} takes the scores of all clips in memory: {math.ceil(needed / MIB):,} MiB, and "
+                f"{limit / MIB:,.0f} may be used. Give a higher --max_eval_memory, or leave --{wanting[0]} out."
+            )
+
+
+def memory_limit(asked: int | None) -> float:
+    """How many bytes scores may take: so many MiB, else a share of what is free, or without end where unknown."""
+    return free_bytes() / FREE_SHARE or math.inf if asked is None else asked * MIB
+
+
+def write_scores(path: Path, scores: Scores) -> None:
+    """Writes scores as NumPy's own file: `ids` bytes [N], `start_times` and `scores` float32, `labels` uint8 [N, C]."""
+    arrays = {"ids": np.array(scores.video_ids.tolist(), np.bytes_), "start_times": scores.start_times}
+    with written_beside(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays, scores=scores.probabilities, labels=scores.labels)

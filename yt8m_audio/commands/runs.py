@@ -1,7 +1,8 @@
 """python -m yt8m_audio runs [FOLDER]: compares the runs below a folder, in a table or as JSON.
 
 It reads config.json, metrics.jsonl, checkpoints/best.json and eval/metrics.json, and of checkpoints the names alone: no
-TensorFlow is needed. What is damaged, or half written by a run that goes on, is told and left out.
+TensorFlow is needed, but for a folder in a bucket. What is damaged, or half written by a run that goes on, is told and
+left out.
 """
 
 import collections
@@ -10,6 +11,7 @@ import json
 import math
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,9 @@ from rich.table import Table
 
 from yt8m_audio.config import Config
 from yt8m_audio.errors import UserError, nearest
-from yt8m_audio.flags import POSITIONAL, parse
+from yt8m_audio.flags import POSITIONAL, parse, quieten_tensorflow
+from yt8m_audio.paths import AnyPath, RemotePath, is_remote, path_of
+from yt8m_audio.run_directory import OURS
 
 ABOUT = "Compares the runs below a folder: their models, steps, figures, and the settings in which they differ."
 DEPTH = 3  # folders below the one that is given
@@ -80,7 +84,9 @@ def main(argv) -> int:
     if asked.sort not in (*FIGURES, EVAL_FIGURE):
         known = (*FIGURES, EVAL_FIGURE)
         raise UserError(f"--sort={asked.sort} is none of {', '.join(known)}.{nearest(asked.sort, known)}")
-    top = Path(asked.folder)
+    if is_remote(asked.folder):
+        quieten_tensorflow()
+    top = path_of(asked.folder)
     runs = best_first([read_run(folder, top) for folder in run_folders(top)], asked.sort)
     for run in runs:
         for warning in run.warnings:
@@ -98,7 +104,7 @@ def main(argv) -> int:
 # What is there
 
 
-def run_folders(top: Path) -> list[Path]:
+def run_folders(top: AnyPath) -> list[AnyPath]:
     """Finds the folders with a config.json: `top`, and those up to DEPTH below it, hidden ones left out.
 
     Raises:
@@ -106,6 +112,25 @@ def run_folders(top: Path) -> list[Path]:
     """
     if not top.is_dir():
         raise UserError(f"{top} is no folder: name one with run directories, which train.py leaves.")
+    found = list(_remote_folders(top, DEPTH)) if isinstance(top, RemotePath) else _local_folders(top)
+    if not found:
+        raise UserError(f"{top} holds no run, nor do the {DEPTH} levels of folders below: train one, with train.py.")
+    return found
+
+
+def _remote_folders(folder: RemotePath, depth: int) -> Iterator[RemotePath]:
+    """Those of a remote folder, with few requests: a run's own folders are not looked into."""
+    inside = sorted(folder.iterdir(), key=str)
+    is_run = any(each.name == "config.json" for each in inside)
+    if is_run:
+        yield folder
+    known = {name.partition("/")[0] for name in OURS} if is_run else ()
+    for each in inside:
+        if depth and not each.name.startswith(".") and each.name not in known and each.is_dir():
+            yield from _remote_folders(each, depth - 1)
+
+
+def _local_folders(top: Path) -> list[Path]:
     found: dict[Path, Path] = {}  # by where they really are: links may lead in circles
     for name, inside, files in os.walk(top, followlinks=True):
         folder = Path(name)
@@ -113,12 +138,10 @@ def run_folders(top: Path) -> list[Path]:
         inside[:] = sorted(each for each in inside if not each.startswith(".")) if depth < DEPTH else []
         if "config.json" in files:
             found.setdefault(folder.resolve(), folder)
-    if not found:
-        raise UserError(f"{top} holds no run, nor do the {DEPTH} levels of folders below: train one, with train.py.")
     return list(found.values())
 
 
-def read_run(folder: Path, top: Path) -> Run:
+def read_run(folder: AnyPath, top: AnyPath) -> Run:
     """Reads what is known of a run.
 
     Args:
@@ -139,7 +162,7 @@ def read_run(folder: Path, top: Path) -> Run:
     return run
 
 
-def read_settings(folder: Path, warnings: list[str]) -> dict[str, Any]:
+def read_settings(folder: AnyPath, warnings: list[str]) -> dict[str, Any]:
     """All settings of a run, by flag name; with a warning {} where config.json does not tell them."""
     found = read_json(folder, "config.json", warnings)
     if found is None:
@@ -155,7 +178,7 @@ def read_settings(folder: Path, warnings: list[str]) -> dict[str, Any]:
         return {}
 
 
-def read_metrics(folder: Path, warnings: list[str]) -> tuple[dict[str, float | None], int]:
+def read_metrics(folder: AnyPath, warnings: list[str]) -> tuple[dict[str, float | None], int]:
     """Step and figures of the last validation, or {}, and the last step that was logged in training, or 0."""
     validation, logged, damaged = {}, 0, []
     text = read_text(folder, "metrics.jsonl", warnings) or ""
@@ -173,7 +196,7 @@ def read_metrics(folder: Path, warnings: list[str]) -> tuple[dict[str, float | N
     return validation, logged
 
 
-def read_json(folder: Path, name: str, warnings: list[str]) -> dict[str, Any] | None:
+def read_json(folder: AnyPath, name: str, warnings: list[str]) -> dict[str, Any] | None:
     """The JSON object in a run's file; None where there is no such file, and with a warning where it is none."""
     text = read_text(folder, name, warnings)
     found = None if text is None else parsed(text)
@@ -182,7 +205,7 @@ def read_json(folder: Path, name: str, warnings: list[str]) -> dict[str, Any] | 
     return found
 
 
-def read_text(folder: Path, name: str, warnings: list[str]) -> str | None:
+def read_text(folder: AnyPath, name: str, warnings: list[str]) -> str | None:
     """What a run's file holds; None where there is no such file, and with a warning where it cannot be read."""
     try:
         return (folder / name).read_text(encoding="utf-8", errors="replace")

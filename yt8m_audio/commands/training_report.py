@@ -55,6 +55,8 @@ def _prepare(request: TrainRequest, config: Config, changes: dict, loss: LabelLo
         print(changed(name, old, new))
     if request.start_new_model and (aside := request.run.move_aside()):
         print(f"The run that was in {request.run.path} is now in {aside}.")
+    elif not request.resumed and (request.run.path / "config.json").exists():
+        print(f"note: {request.run.path} holds settings and no checkpoint: the run begins anew, with those given now.")
     request.run.create()
     request.run.save_config(config, labels)
     keep_weights(request.run, loss.class_weights)

@@ -15,6 +15,8 @@ import tensorflow as tf
 from yt8m_audio.batch import model_inputs
 from yt8m_audio.errors import UserError
 
+DROPPED = -1  # in place of a class that is below its threshold
+
 
 def clip_names(batch: dict) -> np.ndarray:
     """What clips are called: their ids, and of segments, as the starter code writes them, `id:start`; bytes [B]."""
@@ -25,19 +27,23 @@ def clip_names(batch: dict) -> np.ndarray:
     return np.array([b"%b:%d" % (video_id, start) for video_id, start in pairs], object)
 
 
-def predictor(model: keras.Model, top_k: int) -> Callable:
+def predictor(
+    model: keras.Model, top_k: int, temperature: float = 1.0, thresholds: np.ndarray | float | None = None
+) -> Callable:
     """Makes a function that predicts every clip of a data set once, in its order.
 
     Args:
         model: gives logits.
         top_k: classes a clip, at most all of them; equal scores are in the order of their class indices.
+        temperature: that logits are divided by.
+        thresholds: scores from which a class is kept, one for all or one for each class [C]; None keeps all.
 
     Returns:
         A function of
 
             dataset: batches (see yt8m_audio.batch); rows of weight 0 are left out.
-            write: called with the clips' names (bytes [n]), classes (int32 [n, k]) and scores (float32 [n, k]), in
-                order.
+            write: called with the clips' names (bytes [n]), classes (int32 [n, k], -1 for one below its threshold) and
+                scores (float32 [n, k]), in order.
             progress: called with the number of clips done, after each batch.
 
         that returns the number of clips, and raises a UserError where a score is not finite.
@@ -47,7 +53,11 @@ def predictor(model: keras.Model, top_k: int) -> Callable:
     def best_of_batch(inputs):
         logits = model(inputs, training=False)  # [B, C]
         best = tf.math.top_k(logits, k=min(top_k, logits.shape[-1]))
-        return best.indices, tf.sigmoid(best.values)
+        scores = tf.sigmoid(best.values / temperature)  # [B, k]
+        if thresholds is None:
+            return best.indices, scores
+        least = tf.broadcast_to(tf.cast(thresholds, scores.dtype), logits.shape[-1:])  # [C]
+        return tf.where(scores >= tf.gather(least, best.indices), best.indices, DROPPED), scores
 
     def predict(dataset: tf.data.Dataset, write: Callable, progress: Callable = lambda done: None) -> int:
         done, written = 0, None

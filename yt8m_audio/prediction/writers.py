@@ -27,7 +27,8 @@ def csv_writer(path: str, names: Sequence[str] | None) -> Iterator[Callable]:
             (`name score; name score; ...`); None adds none.
 
     Yields:
-        A function of video_ids (bytes [n]), classes (int [n, k]) and scores (float32 [n, k]) that writes their rows.
+        A function of video_ids (bytes [n]), classes (int [n, k], -1 for those to leave out) and scores
+        (float32 [n, k]) that writes their rows.
 
     Raises:
         UserError: if the file cannot be written.
@@ -42,26 +43,27 @@ def csv_writer(path: str, names: Sequence[str] | None) -> Iterator[Callable]:
 
 def rows(video_ids: np.ndarray, classes: np.ndarray, scores: np.ndarray, names: Sequence[str] | None) -> bytes:
     """Formats rows, `id,class score class score ...` and a line end each; one format string a row, for speed."""
-    pairs = np.empty((len(classes), 2 * classes.shape[1]), object)  # keeps classes whole numbers
-    pairs[:, 0::2], pairs[:, 1::2] = classes, scores
-    row_format = " ".join(["%d %g"] * classes.shape[1])
-    texts = [row_format % tuple(row) for row in pairs.tolist()]
+    kept = classes >= 0  # [n, k]
+    counts = np.count_nonzero(kept, axis=1)  # [n]
+    pairs = np.empty((counts.sum(), 2), object)  # keeps classes whole numbers
+    pairs[:, 0], pairs[:, 1] = classes[kept], scores[kept]
+    values, ends = pairs.ravel().tolist(), (2 * np.cumsum(counts)).tolist()
+    listed = [tuple(values[end - 2 * count : end]) for count, end in zip(counts.tolist(), ends, strict=True)]
+    formats = [" ".join(["%d %g"] * count) for count in range(classes.shape[1] + 1)]
+    texts = [(formats[len(row) // 2] % row).encode() for row in listed]
     ids = [quoted(each) for each in video_ids]
     if names is None:
-        lines = [b"%b,%b\n" % (each, text.encode()) for each, text in zip(ids, texts, strict=True)]
+        lines = [b"%b,%b\n" % each for each in zip(ids, texts, strict=True)]
     else:
-        readable = [named(*row, names) for row in zip(classes.tolist(), scores.tolist(), strict=True)]
-        lines = [
-            b"%b,%b,%b,%b\n" % (each, text.encode(), *more)
-            for each, text, more in zip(ids, texts, readable, strict=True)
-        ]
+        readable = [named(row[0::2], row[1::2], names) for row in listed]
+        lines = [b"%b,%b,%b,%b\n" % (*each, *more) for *each, more in zip(ids, texts, readable, strict=True)]
     return b"".join(lines)
 
 
 def named(classes: Sequence[int], scores: Sequence[float], names: Sequence[str]) -> tuple[bytes, bytes]:
-    """The readable columns of a row: the best class's name, and all names with their scores."""
+    """The readable columns of a row: the best class's name, and all names with their scores; empty where none is."""
     labels = "; ".join(f"{names[number]} {score:.3f}" for number, score in zip(classes, scores, strict=True))
-    return quoted(names[classes[0]].encode()), quoted(labels.encode())
+    return quoted(names[classes[0]].encode()) if classes else b"", quoted(labels.encode())
 
 
 def quoted(field: bytes) -> bytes:

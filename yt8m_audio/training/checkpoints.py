@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from yt8m_audio.errors import UserError
+from yt8m_audio.paths import AnyPath, RemotePath
 from yt8m_audio.run_directory import write_json, written_beside
 
 PATTERN = re.compile(r"step-(\d+)\.npz")
@@ -34,7 +35,7 @@ class Checkpoints:
         keep: how many of the newest to keep, beside the best.
     """
 
-    folder: Path
+    folder: AnyPath
     keep: int = 3
 
     def steps(self) -> list[int]:
@@ -42,7 +43,7 @@ class Checkpoints:
         names = (PATTERN.fullmatch(path.name) for path in self.folder.glob("step-*.npz"))
         return sorted(int(name.group(1)) for name in names if name)
 
-    def path(self, step: int) -> Path:
+    def path(self, step: int) -> AnyPath:
         """Returns the file of a step's checkpoint."""
         return self.folder / f"step-{step:08d}.npz"
 
@@ -50,7 +51,7 @@ class Checkpoints:
         """Returns what `mark_best` noted (step, metric, value), or None where no checkpoint was validated."""
         try:
             return json.loads((self.folder / "best.json").read_text())
-        except (OSError, ValueError):
+        except (FileNotFoundError, ValueError):
             return None
 
     def best_step(self) -> int | None:
@@ -75,7 +76,7 @@ class Checkpoints:
             raise UserError(f"--checkpoint={which}: {self.folder} holds best, last, {', '.join(map(str, steps))}.")
         return int(which)
 
-    def save(self, step: int, variables: Sequence, **more) -> Path:
+    def save(self, step: int, variables: Sequence, **more) -> AnyPath:
         """Writes a checkpoint and drops those that are no longer kept.
 
         Args:
@@ -92,9 +93,10 @@ class Checkpoints:
             with written_beside(self.path(step)) as partial, partial.open("wb") as file:
                 np.savez(file, **arrays, **{STATE: np.array(json.dumps(state))})
         except OSError as error:
+            room = "make room and " if isinstance(self.folder, Path) else ""
             raise UserError(
-                f"{self.path(step)} cannot be written: {error.strerror}. Earlier checkpoints are whole: make room and "
-                "type the same command again."
+                f"{self.path(step)} cannot be written: {error.strerror}. Earlier checkpoints are whole: {room}type the "
+                "same command again."
             ) from error
         self._drop_old()
         return self.path(step)
@@ -111,7 +113,7 @@ class Checkpoints:
         """Returns what `mark_validated` noted (step, without_better); step -1 where nothing was validated."""
         try:
             return json.loads((self.folder / "validated.json").read_text())
-        except (OSError, ValueError):
+        except (FileNotFoundError, ValueError):
             return {"step": -1, "without_better": 0}
 
     def restore(self, step: int, variables: Sequence) -> dict:
@@ -130,14 +132,16 @@ class Checkpoints:
         """Reads the first so many arrays of a checkpoint, or all, by name and in order, and its state.
 
         Raises:
-            UserError: if it is damaged.
+            UserError: if it is damaged, or a remote file system does not give it.
         """
         path = self.path(step)
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 keys = sorted(name for name in file.files if name != STATE)[:count]
                 return {name: file[name] for name in keys}, json.loads(str(file[STATE]))
         except DAMAGED as error:
+            if isinstance(error, OSError) and isinstance(path, RemotePath):  # which says nothing of the file
+                raise UserError(f"{path} cannot be read: {error.strerror}") from None
             raise UserError(f"{path} is damaged ({error}): choose another checkpoint, or remove it.") from error
 
     def restore_newest(self, variables: Sequence, warn) -> dict | None:
@@ -181,8 +185,9 @@ class Checkpoints:
 
     def _drop_old(self) -> None:
         """Removes all but the newest and the best."""
+        best = self.best_step()
         for step in self.steps()[: -self.keep or None]:
-            if step != self.best_step():
+            if step != best:
                 self.path(step).unlink(missing_ok=True)
 
 
@@ -195,7 +200,7 @@ def _role(key: str) -> str:
     return re.split("[/_ ]", key)[-1]
 
 
-def _fit(path: Path, arrays: dict[str, np.ndarray], variables: Sequence) -> None:
+def _fit(path: AnyPath, arrays: dict[str, np.ndarray], variables: Sequence) -> None:
     """Raises a UserError unless the arrays have the variables' shapes and roles."""
     if len(arrays) != len(variables):
         raise UserError(f"{path} holds {len(arrays)} variables, the model has {len(variables)}: it is another model's.")

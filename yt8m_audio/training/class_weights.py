@@ -7,12 +7,12 @@ kept_weights(run, "weights.csv", num_classes=527)
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from yt8m_audio.errors import UserError, nearest
+from yt8m_audio.paths import is_remote, path_of
 from yt8m_audio.run_directory import RunDirectory, written_beside
 
 INVERSE_FREQUENCY = "inverse_frequency"
@@ -64,7 +64,7 @@ def resumed_weights(run: RunDirectory, asked: str, num_classes: int, labels: Cal
         print(f"{run.class_weights_file} is missing: it is written anew, as --class_weights={asked} says.")
         return class_weights(asked, num_classes, labels)
     kept = kept_weights(run, asked, num_classes)
-    if not given or asked == INVERSE_FREQUENCY or not Path(asked).is_file():
+    if not given or asked == INVERSE_FREQUENCY or not path_of(asked).is_file():
         return kept
     found = read_weights(asked, num_classes)
     if not np.array_equal(found, kept):
@@ -106,7 +106,8 @@ def read_weights(path: str, num_classes: int, called: str = "") -> np.ndarray:
     """
     called = called or f"--class_weights={path}"
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, skipinitialspace=True)
+        source = path_of(path).open("rb") if is_remote(path) else path
+        table = pd.read_csv(source, dtype=str, keep_default_na=False, skip_blank_lines=False, skipinitialspace=True)
     except (OSError, ValueError) as error:
         meant = nearest(path, [INVERSE_FREQUENCY])
         raise UserError(f"{called} is not {INVERSE_FREQUENCY}, and cannot be read as a CSV: {error}.{meant}") from error

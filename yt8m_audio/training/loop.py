@@ -25,10 +25,12 @@ from yt8m_audio.evaluation.metrics import global_average_precision, precision_at
 from yt8m_audio.evaluation.scoring import score, scoring_function
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.training.checkpoints import Checkpoints
+from yt8m_audio.training.epoch_table import EpochTable
 from yt8m_audio.training.interruption import interruption
 from yt8m_audio.training.losses import LabelLoss, make_loss
 from yt8m_audio.training.optimizers import build_optimizer, make_optimizer
 from yt8m_audio.training.progress import LOG_SECONDS, MetricsLog, ProgressLine, Throughput, duration
+from yt8m_audio.training.snapshots import Snapshots
 from yt8m_audio.training.step import StepReport, TrainCall
 from yt8m_audio.training.strategy import distributed
 from yt8m_audio.training.teacher import Teacher
@@ -102,8 +104,12 @@ def train(
         session = Session(config, make_model, train_clips, validation_clips, run, line, loss, teacher, workers)
         session.resume()
         first_step = session.step
-        session.run_until_done(interrupted)
-        workers.wait()  # the chief may still be writing, and one that left would count as dead
+        try:
+            session.run_until_done(interrupted)
+            workers.wait()  # the chief may still be writing, and one that left would count as dead
+        except tf.errors.OpError:
+            session.save_snapshot()
+            raise
     seconds = time.monotonic() - begun
     signal, early = interrupted.signal, session.validations.exhausted
     return Summary(first_step, session.step, session.total_steps, session.validations.best, signal, early, seconds)
@@ -148,6 +154,10 @@ class Session:
         self.steps_per_call = config.train.steps_per_call or 1
         self.in_calls, self.waited = 0.0, 0.0  # seconds, since the log was last written
         self.logged = 0.0
+        self.trained: tuple[float, float] | None = None  # loss and clips a second, of the last call
+        self.table = EpochTable(self.line.say, bool(validation_clips))
+        lossy = workers.is_chief and len(workers.names) > 1  # in the middle of a call, and it is the chief that writes
+        self.snapshots = Snapshots(self.call) if lossy else None
         self.throughput = Throughput(self.total_steps * batch_size)
 
     def resume(self) -> None:
@@ -172,20 +182,19 @@ class Session:
     def run_until_done(self, interrupted) -> None:
         """Calls the device until all steps are done or a signal has come, and leaves a checkpoint."""
         if self.validation_due() and self.validations.last_step < self.step:  # killed in between
-            self.validate()
+            self.add_row(self.validate())
         iterator = self.batches_from(self.step) if self.step < self.total_steps else None
         saved = self.step
         while self.step < self.total_steps and self.goes_on(interrupted):
             steps = min(self.steps_per_call, self.next_stop(self.step) - self.step)
             begun = time.monotonic()
             report = self.call_device(iterator, steps)
-            seconds = time.monotonic() - begun
-            self.in_calls += seconds
-            self.waited += report.input_wait or 0.0
             if not self.config.train.steps_per_call:
-                self.steps_per_call = calibrated(steps, self.steps_per_call, seconds)
+                self.steps_per_call = calibrated(steps, self.steps_per_call, time.monotonic() - begun)
             at_stop = self.step == self.next_stop(self.step - 1)
             self.show(report, at_stop)
+            if self.snapshots:
+                self.snapshots.take(self.step)
             if at_stop:
                 self.pause_at_stop()
                 saved = self.step
@@ -231,9 +240,12 @@ class Session:
 
     def call_device(self, iterator, steps: int) -> StepReport:
         """Runs some steps, and turns what went wrong into an error about it."""
+        begun = time.monotonic()
         with self.train_clips.errors_explained():
             self.call.run(iterator, tf.constant(steps))
         report = self.call.report()
+        self.in_calls += time.monotonic() - begun
+        self.waited += report.input_wait or 0.0
         if report.not_finite_at is not None:
             raise self.not_finite(f"The loss is not finite at step {report.not_finite_at}")
         self.step += steps
@@ -256,11 +268,11 @@ class Session:
         rate, left = self.throughput.update(clips)
         epoch = min(self.epochs_done(self.step - 1) + 1, self.config.train.num_epochs)
         gap, perr = ranking_figures(report)
+        self.trained = report.loss, rate
         self.line.show(
             f"step {self.step:,}/{self.total_steps:,}  epoch {epoch}/{self.config.train.num_epochs}  "
-            f"loss {report.loss:.4f}  Hit@1 {report.hit_at_one:.3f}  GAP {gap:.3f}  "
-            f"{rate:,.0f} clips/s  {duration(left)} left",
-            force=at_stop,
+            f"loss {report.loss:.4f}  Hit@1 {report.hit_at_one:.3f}  GAP {gap:.3f}"
+            + (f"  {rate:,.0f} clips/s  {duration(left)} left" if rate else "")  # unknown before the second call
         )
         if self.logs and (at_stop or time.monotonic() - self.logged >= LOG_SECONDS):
             self.logged = time.monotonic()
@@ -281,8 +293,9 @@ class Session:
         """Writes a checkpoint, and validates where that is due."""
         begun = time.monotonic()
         self.save()
-        if self.validation_due():
-            self.validate()
+        figures = self.validate() if self.validation_due() else None
+        if figures or self.epoch_ended():
+            self.add_row(figures)
         if self.epoch_ended():
             self.tell_of_corrupt_records()
         self.throughput.paused += time.monotonic() - begun
@@ -294,8 +307,8 @@ class Session:
             for text in clips.lost_lines():
                 self.line.say(f"epoch {self.epochs_done(self.step)}: {text}")
 
-    def validate(self) -> None:
-        """Evaluates on the validation clips, and notes whether it is the best so far."""
+    def validate(self) -> dict:
+        """Evaluates on the validation clips; returns the figures, and under `best` whether they are the best so far."""
         config, clips = self.config, self.validation_clips
         average = self.call.average
         with clips.errors_explained(), average.in_use() if average else contextlib.nullcontext():
@@ -307,18 +320,24 @@ class Session:
         tags = {"Loss": figures["loss"], "Hit@1": figures["hit@1"], "PERR": figures["perr"], "GAP": figures["gap@20"]}
         self.logs["validation"].write(self.step, {**figures, **tags})
         self.logs["validation"].write_pr_curve(self.step, scores.probabilities, scores.labels)
-        better = self.validations.take(self.step, figures)
-        where = f"epoch {self.epochs_done(self.step)}" if self.epoch_ended() else f"step {self.step:,}"
-        self.line.say(
-            f"{where} validated on {figures['clips']:,} clips: mAP {figures['mAP']:.4f}  "
-            f"AUC {figures['auc']:.4f}  GAP {figures['gap@20']:.4f}  Hit@1 {figures['hit@1']:.4f}  "
-            f"loss {figures['loss']:.4f}{'  (best so far)' if better else ''}"
-        )
+        return {**figures, "best": self.validations.take(self.step, figures)}
+
+    def add_row(self, validation: dict | None) -> None:
+        """Prints what training and validation say at a stop."""
+        done = self.step * self.config.train.batch_size / len(self.train_clips)
+        epoch = self.epochs_done(self.step) if self.epoch_ended() else min(done, self.config.train.num_epochs)
+        self.table.add(epoch, self.step, self.trained, validation)
 
     def save(self) -> None:
         """Writes a checkpoint, if this worker is the one that writes."""
         if self.workers.is_chief:
             self.checkpoints.save(self.step, self.call.variables, **self.call.state)
+
+    def save_snapshot(self) -> None:
+        """Writes a checkpoint of a moment ago, where a call has failed and this is the worker that writes."""
+        step = self.snapshots.save(self.checkpoints) if self.snapshots else None
+        if step is not None:
+            self.line.say(f"Saved step {step:,}, a moment before.")
 
 
 def ranking_figures(report: StepReport) -> tuple[float, float]:

@@ -5,10 +5,11 @@ import json
 import math
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+
+from yt8m_audio.paths import AnyPath, os_errors
 
 PR_THRESHOLDS = 201
 LOG_SECONDS = 10.0  # between two lines where the output is no terminal
@@ -47,39 +48,48 @@ class ProgressLine:
         self.shown = 0
         self.last_time = time.monotonic()
 
-    def show(self, text: str, force: bool = False) -> None:
-        """Shows the state of things; in a log only every ten seconds, or when forced."""
+    def show(self, text: str) -> None:
+        """Shows the state of things; in a log only every ten seconds."""
         if self.live:
             self.stream.write("\r" + text.ljust(self.shown))
             self.stream.flush()
             self.shown = len(text)
-        elif force or time.monotonic() - self.last_time >= LOG_SECONDS:
+        elif time.monotonic() - self.last_time >= LOG_SECONDS:
             self.last_time = time.monotonic()
             print(text, file=self.stream, flush=True)
 
     def say(self, text: str) -> None:
-        """Prints a line that stays."""
-        if self.live and self.shown:
-            self.stream.write("\n")
-            self.shown = 0
+        """Prints a line that stays, in the place of the one that is rewritten."""
+        self.clear()
         print(text, file=self.stream, flush=True)
+
+    def clear(self) -> None:
+        """Takes the rewritten line away."""
+        if self.live and self.shown:
+            self.stream.write("\r" + " " * self.shown + "\r")
+            self.shown = 0
 
 
 class MetricsLog:
-    """Writes figures to TensorBoard and to metrics.jsonl."""
+    """Writes figures to TensorBoard and to metrics.jsonl.
 
-    def __init__(self, logs: Path, jsonl: Path, part: str):
-        self.writer = tf.summary.create_file_writer(str(logs))
+    A bucket's objects are written anew for each line: lines are few, one in LOG_SECONDS or with a checkpoint.
+    """
+
+    def __init__(self, logs: AnyPath, jsonl: AnyPath, part: str):
+        with os_errors(logs):
+            self.writer = tf.summary.create_file_writer(str(logs))
         self.jsonl, self.part = jsonl, part
 
     def write(self, step: int, figures: dict[str, float]) -> None:
         """Writes figures of a step; TensorBoard's tags are the dict's keys."""
-        with self.writer.as_default(step=step):
-            for name, value in figures.items():
-                tf.summary.scalar(name, value)
-        self.writer.flush()
-        with self.jsonl.open("a") as file:
-            file.write(json.dumps(finite({"part": self.part, "step": step, **figures})) + "\n")
+        with os_errors(self.jsonl):
+            with self.writer.as_default(step=step):
+                for name, value in figures.items():
+                    tf.summary.scalar(name, value)
+            self.writer.flush()
+            with self.jsonl.open("a") as file:
+                file.write(json.dumps(finite({"part": self.part, "step": step, **figures})) + "\n")
 
     def write_settings(self, settings: dict) -> None:
         """Writes a run's settings for TensorBoard's tab HPARAMS; what is None or a list stands there as text."""

@@ -9,13 +9,14 @@ that a resumed run freezes the same.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import keras
+import numpy as np
 
 from yt8m_audio.config import TrainConfig
 from yt8m_audio.errors import UserError
+from yt8m_audio.paths import AnyPath, path_of
 from yt8m_audio.run_directory import RunDirectory, write_json
 from yt8m_audio.training.checkpoints import Checkpoints
 
@@ -36,7 +37,7 @@ def warm_start(
         writes: whether to note what was taken, which one of several workers does.
 
     Raises:
-        UserError: if there is no such run, nothing of it fits, or all of it is frozen.
+        UserError: if there is no such run.
     """
     if not config.init_from:
         return
@@ -46,27 +47,52 @@ def warm_start(
         write_json(noted, {"init_from": config.init_from, "taken": taken})
     if config.freeze_matching:
         freeze(model, taken)
-        if not model.trainable_variables:
-            raise UserError(
-                f"--freeze_matching: all weights of --init_from={config.init_from} fit, and nothing would be trained: "
-                "leave it out."
-            )
 
 
-def check_init_from(init_from: str) -> Checkpoints:
-    """Returns the checkpoints of the run to begin with.
+def check_warm_start(model: keras.Model, config: TrainConfig) -> None:
+    """Looks whether a model can begin with the weights of --init_from, before anything is written.
+
+    Args:
+        model: a model that is built.
+        config: settings.
 
     Raises:
-        UserError: if it has none.
+        UserError: if there is no such run, nothing of it fits, or all of it would be frozen.
     """
-    if not Path(init_from).is_dir():
+    taken = fitting(model, _best_weights(config.init_from)[1])
+    left = [each for name, each in by_name(model.variables).items() if each.trainable and name not in taken]
+    if config.freeze_matching and not left:
+        raise UserError(
+            f"--freeze_matching: all weights of --init_from={config.init_from} fit, and nothing would be trained: "
+            "leave it out."
+        )
+    if not any(by_name(model.variables)[name].trainable for name in taken):
+        raise UserError(
+            f"--init_from={config.init_from}: none of its weights has the name and shape of one of the model's."
+        )
+
+
+def _best_weights(init_from: str) -> tuple[int, dict[str, np.ndarray]]:
+    """The step of a run's best checkpoint, and its arrays by `names_of`.
+
+    Raises:
+        UserError: if there is none.
+    """
+    if not path_of(init_from).is_dir():
         raise UserError(f"--init_from={init_from} is no folder: name a run directory that train.py left.")
     checkpoints = Checkpoints(RunDirectory(init_from).checkpoints)
-    checkpoints.step_of("best")
-    return checkpoints
+    step = checkpoints.step_of("best")
+    arrays, _ = checkpoints.read(step)
+    return step, dict(zip(names_of(key.partition(" ")[2] for key in arrays), arrays.values(), strict=True))
 
 
-def _noted(file: Path) -> list[str]:
+def fitting(model: keras.Model, weights: Mapping[str, np.ndarray]) -> list[str]:
+    """The names of a model's variables for which there are weights of the same shape."""
+    ours = by_name(model.variables)
+    return [name for name in ours if name in weights and weights[name].shape == tuple(ours[name].shape)]
+
+
+def _noted(file: AnyPath) -> list[str]:
     """What a resumed run took when it began."""
     try:
         return json.loads(file.read_text())["taken"]
@@ -94,18 +120,12 @@ def names_of(paths: Iterable[str]) -> list[str]:
 
 def _take(model: keras.Model, init_from: str, say: Callable[[str], None]) -> list[str]:
     """Assigns what fits; returns the names of what was taken."""
-    checkpoints = check_init_from(init_from)
-    step = checkpoints.step_of("best")
-    arrays, _ = checkpoints.read(step)
-    theirs = dict(zip(names_of(key.partition(" ")[2] for key in arrays), arrays.values(), strict=True))
-    ours = by_name(model.variables)
-    fitting = [name for name in ours if name in theirs and theirs[name].shape == tuple(ours[name].shape)]
-    if not any(ours[name].trainable for name in fitting):
-        raise UserError(f"--init_from={init_from}: none of its weights has the name and shape of one of the model's.")
-    for name in fitting:
+    step, theirs = _best_weights(init_from)
+    ours, taken = by_name(model.variables), fitting(model, theirs)
+    for name in taken:
         ours[name].assign(theirs[name])
-    others = [name.partition("#")[0] for name in ours if name not in fitting]
+    others = [name.partition("#")[0] for name in ours if name not in taken]
     rest = f", {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
     anew = f"; anew: {', '.join(others[:MOST_NAMED])}{rest}" if others else ""
-    say(f"Begins with {len(fitting)} of {len(ours)} variables of {init_from} at step {step:,}{anew}.")
-    return fitting
+    say(f"Begins with {len(taken)} of {len(ours)} variables of {init_from} at step {step:,}{anew}.")
+    return taken

@@ -1,0 +1,317 @@
+"""Whatever gives scores of clips is evaluated alike: a run, an exported model, a file of predictions."""
+
+import hashlib
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import eval as eval_script
+import inference as inference_script
+from tests.test_export import exported  # noqa: F401  a fixture
+from tests.test_families import rated
+from tests.test_scripts import NUM_CLASSES, data, run, trained  # noqa: F401  fixtures
+from yt8m_audio.audioset.class_ids import class_ids_for
+from yt8m_audio.commands.exported_source import Exported, open_fitting
+from yt8m_audio.commands.report_facts import evaluated, train_positives
+from yt8m_audio.commands.scored import open_source, scored
+from yt8m_audio.commands.sources import Asked
+from yt8m_audio.commands.streamed import streamed
+from yt8m_audio.errors import UserError
+from yt8m_audio.evaluation import evaluate
+from yt8m_audio.evaluation.eval_ids import chosen, read_ids
+from yt8m_audio.evaluation.streaming import StreamingAccumulator
+from yt8m_audio.examples import audioset_record
+from yt8m_audio.flags import EvalFlags
+from yt8m_audio.records import write_shard
+
+IDS = [f"clip{1000 + number:07d}" for number in range(23)]
+SEGMENTS_CSV = (
+    '# a\n# b\n# YTID, start, end, labels\n--abc, 30.000, 40.000, "/m/09x0r"\nb, 0.000, 10.000, "/m/05zppz"\n'
+)
+
+
+@pytest.fixture(scope="module")
+def pattern(data):  # noqa: F811
+    return f"{data}/eval*.tfrecord"
+
+
+@pytest.fixture(scope="module")
+def predictions(trained, pattern, tmp_path_factory):  # noqa: F811
+    """What the run says of all classes, as inference.py writes it."""
+    path = tmp_path_factory.mktemp("predictions") / "p.csv"
+    flags = (f"--input_data_pattern={pattern}", f"--output_file={path}", "--top_k=5")
+    assert run(inference_script, f"--train_dir={trained}", *flags) == 0
+    return path
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Writes a file; returns its path."""
+
+    def write(content, name="p.csv"):
+        (tmp_path / name).write_text(content)
+        return str(tmp_path / name)
+
+    return write
+
+
+def figures(found):
+    return evaluate(found.scores.probabilities, found.scores.labels, top_k=3)
+
+
+def one_prediction(video_id):
+    return f"VideoId,LabelConfidencePairs\n{video_id},0 0.5\n"
+
+
+# The same figures from everywhere
+
+
+@pytest.fixture(scope="module")
+def of_run(trained, pattern):  # noqa: F811
+    return scored(str(trained), pattern=pattern)
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "saved", "model.keras", "csv", "parquet"])
+def test_all_sources_give_the_same_figures(kind, of_run, trained, exported, predictions, pattern, tmp_path):  # noqa: F811
+    sources = {"checkpoint": of_run.about["checkpoint"], "csv": predictions, "parquet": tmp_path / "p.parquet"}
+    if kind == "parquet":
+        write_parquet(tmp_path / "p.parquet", of_run.scores)
+    found = scored(str(sources.get(kind, exported / kind)), pattern=pattern, num_classes=NUM_CLASSES)
+    assert figures(found) == pytest.approx(figures(of_run), abs=1e-5)
+    assert found.scores.video_ids.tolist() == of_run.scores.video_ids.tolist()
+    assert found.scores.start_times.tolist() == of_run.scores.start_times.tolist()
+    stated = ("clips", "ids_sha256", "classes", "classes_with_positives", "classes_without_positives")
+    assert {name: found.about[name] for name in stated} == {name: of_run.about[name] for name in stated}
+
+
+def write_parquet(path, scores):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    order = np.random.default_rng(0).permutation(len(scores.labels))  # theirs need not be ours
+    columns = {"video_id": scores.video_ids[order].tolist(), "scores": scores.probabilities[order].tolist()}
+    parquet.write_table(pa.table(columns), path)
+
+
+def test_what_is_stated(of_run, trained, pattern):  # noqa: F811
+    about = of_run.about
+    assert (about["kind"], about["source"], about["model"]) == ("run", str(trained), "FrameLevelLogisticModel")
+    assert about["checkpoint"].endswith(f"step-{about['step']:08d}.npz")
+    assert (about["eval_data_pattern"], about["held_out"], about["clips"]) == (pattern, False, 23)
+    assert about["ids_sha256"] == hashlib.sha256("".join(f"{each}\n" for each in sorted(IDS)).encode()).hexdigest()
+    assert (about["classes"], about["classes_without_positives"]) == (5, 0)
+    assert json.loads(json.dumps(about)) == about
+
+
+def test_scores_that_are_not_kept_give_the_same_figures(of_run, trained, pattern):  # noqa: F811
+    source = open_source(str(trained), Asked(pattern, batch_size=7))
+    found, about = streamed(source, StreamingAccumulator(source.num_classes, top_k=3))
+    wanted = figures(of_run)
+    assert found.keys() == wanted.keys()
+    sketched = {"mAP", "auc", "d_prime", "d_prime_class_mean", "micro_ap"}
+    exact = wanted.keys() - sketched
+    assert {name: found[name] for name in exact} == pytest.approx({name: wanted[name] for name in exact}, abs=1e-4)
+    assert found["auc"] == pytest.approx(wanted["auc"], abs=about["auc_error_bound"] + 1e-6)
+    assert about["exact"] is False
+    assert "auc ±" in about["accuracy"]
+    assert about["ids_sha256"] == of_run.about["ids_sha256"]
+
+
+def test_eval_writes_what_it_is_told_of_predictions(predictions, pattern, tmp_path, capsys):
+    outputs = (f"--output_metrics={tmp_path}/m.json", f"--output_scores={tmp_path}/s.npz", "--bootstrap=20")
+    asked = (f"--predictions={predictions}", f"--eval_data_pattern={pattern}", "--num_classes=5", *outputs)
+    assert run(eval_script, *asked) == 0
+    found, scores = json.loads((tmp_path / "m.json").read_text()), np.load(tmp_path / "s.npz")
+    assert (found["kind"], found["clips"], found["exact"], found["top_k"]) == ("predictions", 23, True, 20)
+    low, high = found["intervals"]["mAP"]
+    assert low <= found["mAP"] <= high
+    assert scores["ids"].astype(str).tolist() == IDS
+    assert scores["scores"].shape == scores["labels"].shape == (23, 5)
+    assert evaluate(scores["scores"], scores["labels"])["mAP"] == found["mAP"]
+    assert "p.csv on 23 clips" in capsys.readouterr().out
+
+
+# Models
+
+
+def test_held_out_and_segments_csv_are_not_for_exported_models(exported, predictions, pattern, written):  # noqa: F811
+    for source in (exported / "saved", predictions):
+        with pytest.raises(UserError, match="--held_out is of runs"):
+            scored(str(source), pattern=pattern, held_out=True)
+    with pytest.raises(UserError, match=r"s\.csv holds no features"):
+        scored(str(exported / "saved"), pattern=written(SEGMENTS_CSV, "s.csv"))
+
+
+def test_records_of_other_features_do_not_fit(exported, tmp_path):  # noqa: F811
+    write_shard(str(tmp_path / "0.tfrecord"), [audioset_record("a", [0], np.zeros((10, 64), np.uint8))])
+    for name in ("saved", "model.keras"):
+        with pytest.raises(UserError, match=r"takes 128 values a frame; .* holds audio_embedding of 64"):
+            scored(str(exported / name), pattern=f"{tmp_path}/*.tfrecord")
+
+
+def test_a_saved_model_of_bytes_is_not_fed_floats(exported, tmp_path):  # noqa: F811
+    write_shard(str(tmp_path / "0.tfrecord"), [audioset_record("a", [0], np.zeros((10, 128), np.float32))])
+    with pytest.raises(UserError, match="takes features as uint8, and the records hold float32"):
+        scored(str(exported / "saved"), pattern=f"{tmp_path}/*.tfrecord")
+
+
+@pytest.mark.parametrize(
+    ("features", "pooling", "names"),
+    [
+        ((None, 18), "mean_std_max", "rgb,audio"),
+        ((None, 6), "mean", "rgb,audio"),
+        ((None, 12, 2), "mean", "audio"),
+    ],
+)
+def test_settings_are_told_by_what_a_model_takes(features, pooling, names, tmp_path):
+    write_shard(str(tmp_path / "0.tfrecord"), [rated(0, [7], [0], [1])])
+    model = Exported("saved_model", lambda batch: batch, features, 8)
+    opened = open_fitting(model, "m", Asked(f"{tmp_path}/*.tfrecord")).data
+    assert (opened.pooling, opened.feature_names, opened.num_classes) == (pooling, names, 8)
+
+
+def test_code_in_a_keras_file_is_not_run(tmp_path, pattern):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x)])
+    model.save(tmp_path / "m.keras")
+    with pytest.raises(UserError, match=r"m\.keras cannot be loaded as a Keras file, in safe mode"):
+        scored(str(tmp_path / "m.keras"), pattern=pattern)
+
+
+def test_a_keras_file_of_another_model(tmp_path, pattern):
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "m.keras")
+    with pytest.raises(UserError, match="holds a Sequential, which is no model of this project"):
+        scored(str(tmp_path / "m.keras"), pattern=pattern)
+
+
+@pytest.mark.parametrize("name", ["nothing", "folder", "p.txt"])
+def test_what_is_nothing_to_evaluate(name, tmp_path, pattern):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "p.txt").touch()
+    with pytest.raises(UserError, match=f"{name} is nothing to evaluate: name a run directory"):
+        scored(str(tmp_path / name), pattern=pattern)
+
+
+def test_a_damaged_saved_model(tmp_path, pattern):
+    (tmp_path / "saved_model.pb").write_bytes(b"?")
+    with pytest.raises(UserError, match="cannot be loaded as a SavedModel"):
+        scored(str(tmp_path), pattern=pattern)
+
+
+# Predictions
+
+
+def test_predictions_against_a_list_of_segments(written, capsys):
+    path = written('VideoId,LabelConfidencePairs\nb,1 0.25\n--abc,0 0.5 7 0.75\nc,3 0.5\n"d,e",3 0.5\n')
+    found = scored(path, pattern=written(SEGMENTS_CSV, "s.csv"))
+    assert found.scores.video_ids.tolist() == [b"--abc", b"b"]
+    assert found.scores.start_times.tolist() == [30, 0]
+    assert np.flatnonzero(found.scores.labels[0]).tolist() == [0]
+    assert found.scores.probabilities[0, [0, 1, 7]].tolist() == [0.5, 0, 0.75]
+    assert found.about["classes"] == 527
+    told = capsys.readouterr().out
+    assert "2 of the 4 clips" in told
+    assert "lists 1 to 2 of the 527 classes of a clip; the others count as 0" in told
+
+
+def test_clips_without_a_prediction_are_an_error(written):
+    with pytest.raises(UserError, match=r"lacks 1 of the 2 clips of --eval_data_pattern=.*, such as b: predict"):
+        scored(written(one_prediction("--abc")), pattern=written(SEGMENTS_CSV, "s.csv"))
+
+
+def test_unless_the_ids_to_evaluate_are_others(written, capsys):
+    ids = written("# those that all have\n--abc\n\nnone-such\n", "ids.txt")
+    found = scored(written(one_prediction("--abc")), pattern=written(SEGMENTS_CSV, "s.csv"), eval_ids=ids)
+    assert found.scores.video_ids.tolist() == [b"--abc"]
+    assert (found.about["eval_ids"], found.about["eval_ids_not_found"]) == (ids, 1)
+    assert "no clip here has 1 of its ids" in capsys.readouterr().out
+
+
+def test_predictions_of_other_clips(written):
+    with pytest.raises(UserError, match=r"has none of the 2 clips of .*: its first is x, theirs is --abc"):
+        scored(written(one_prediction("x")), pattern=written(SEGMENTS_CSV, "s.csv"))
+
+
+def test_a_class_that_there_is_not(written, pattern):
+    path = written("VideoId,LabelConfidencePairs\n" + "".join(f"{each},7 0.5\n" for each in IDS))
+    with pytest.raises(UserError, match="lists class 7, and there are 5 classes: set --num_classes, or --label_map"):
+        scored(path, pattern=pattern, num_classes=5)
+
+
+def test_clips_that_share_an_id(written, tmp_path):
+    record = audioset_record("a", [0], np.zeros((10, 128), np.uint8))
+    write_shard(str(tmp_path / "0.tfrecord"), [record, record])
+    with pytest.raises(UserError, match="1 of its clips have the id of another one, such as a"):
+        scored(written(one_prediction("a")), pattern=f"{tmp_path}/*.tfrecord")
+
+
+def test_clips_without_labels(written, tmp_path):
+    write_shard(str(tmp_path / "0.tfrecord"), [audioset_record("a", [], np.zeros((10, 128), np.uint8))])
+    with pytest.raises(UserError, match=r"None of the 1 clips of --eval_data_pattern=.* has a label"):
+        scored(written(one_prediction("a")), pattern=f"{tmp_path}/*.tfrecord")
+
+
+def test_predictions_of_segments(written, tmp_path):
+    write_shard(str(tmp_path / "0.tfrecord"), [rated(0, [3, 2], [0, 5], [1, 0])])
+    path = written("VideoId,LabelConfidencePairs\nid0:5,2 0.5 3 0.75\nid0:0,2 0.25 3 0.5\n")
+    found = scored(path, pattern=f"{tmp_path}/*.tfrecord", segment_labels=True, num_classes=4)
+    assert found.scores.probabilities.tolist() == [[0, 0, 0, 0.5], [0, 0, 0.5, 0]]
+    assert found.scores.labels.tolist() == [[0, 0, 0, 1], [0, 0, 0, 0]]
+    assert found.scores.num_unrated.tolist() == [2, 2, 1, 1]
+    assert found.about["ids_sha256"] == hashlib.sha256(b"id0:0\nid0:5\n").hexdigest()
+
+
+# The clips to evaluate
+
+
+@pytest.mark.parametrize("kind", ["run", "saved", "csv"])
+def test_eval_ids_restrict_every_source(kind, trained, exported, predictions, pattern, written):  # noqa: F811
+    sources = {"run": trained, "saved": exported / "saved", "csv": predictions}
+    ids = written("\n".join(IDS[20:1:-3]), "ids.txt")
+    found = scored(str(sources[kind]), pattern=pattern, eval_ids=ids, num_classes=NUM_CLASSES)
+    assert [each.decode() for each in found.scores.video_ids] == sorted(IDS[20:1:-3])
+    assert found.about["eval_ids_not_found"] == 0
+
+
+def test_ids_are_read_as_they_stand(tmp_path):
+    (tmp_path / "ids").write_bytes(b'-a\n"b"\r\n# not\n\n c,d \n\xff\n-a\n')
+    assert read_ids(str(tmp_path / "ids")).tolist() == [b"-a", b'"b"', b"c,d", b"\xff"]
+
+
+@pytest.mark.parametrize(("content", "said"), [("# none\n", "holds no id"), ("x\n", "none of its 1 ids, such as x")])
+def test_ids_of_no_clip(content, said, written):
+    path = written(content, "ids.txt")
+    with pytest.raises(UserError, match=rf"--eval_ids={path}.*{said}"):
+        chosen(np.array([b"a"], object), read_ids(path), path)
+
+
+# What a report says beside figures
+
+
+def test_a_run_tells_the_report_of_its_training(of_run, trained, pattern, written):  # noqa: F811
+    quality = written("label,num_rated,num_true\nclass 3,4,1\n", "qa.csv")
+    source = open_source(str(trained), Asked(pattern))
+    whole = evaluated(of_run.scores, figures(of_run), of_run.about, source, EvalFlags(label_quality=quality))
+    assert whole.class_names == ("class 0", "class 1", "class 2", "class 3", "class 4")
+    assert whole.class_ids == ()
+    held_out = next(row["clips"] for row in whole.training_curves if row["part"] == "validation")
+    assert whole.train_positives.sum() == 80 - held_out  # every clip has one label
+    np.testing.assert_array_equal(whole.label_quality, [np.nan, np.nan, np.nan, 0.25, np.nan])
+    assert whole.settings["model"]["model"] == "FrameLevelLogisticModel"
+
+
+def test_of_predictions_the_clips_trained_on_are_in_a_list(written):
+    segments = written(SEGMENTS_CSV, "s.csv")
+    source = open_source(written(one_prediction("--abc")), Asked(segments, eval_ids=written("--abc", "ids")))
+    counts = train_positives(source, segments, class_ids_for("", 527))
+    assert counts[:3].tolist() == [1, 1, 0]
+    assert len(counts) == 527
+    assert train_positives(source, "", ()) is None
+
+
+def test_eval_writes_the_report(trained, pattern, tmp_path, capsys):  # noqa: F811
+    asked = (f"--train_dir={trained}", f"--eval_data_pattern={pattern}", f"--report={tmp_path}/report")
+    assert run(eval_script, *asked) == 0
+    assert (tmp_path / "report" / "index.html").stat().st_size > 10_000
+    assert f"The report is {tmp_path}/report/index.html." in capsys.readouterr().out
