@@ -495,7 +495,6 @@ def error_of(capsys):
             ["--learning_rate_schedule=cosine", "--learning_rate_decay=0.5"],
             "--learning_rate_decay is of --learning_rate_",
         ),
-        (["--train_dir=gs://bucket/run"], "--train_dir=gs://bucket/run is no local folder"),
         (["--teacher_weight=1.5"], "--teacher_weight=1.5 must be at most 1"),
         (["--teacher_weight=0.7"], "--teacher_weight=0.7 is of no teacher"),
     ],

@@ -46,14 +46,16 @@ def os_errors(path) -> Iterator[None]:
 
     from yt8m_audio.files import why
 
+    numbers = {
+        tf.errors.NotFoundError: errno.ENOENT,
+        tf.errors.PermissionDeniedError: errno.EACCES,
+        tf.errors.UnauthenticatedError: errno.EACCES,
+    }
     try:
         yield
-    except tf.errors.NotFoundError as error:
-        raise OSError(errno.ENOENT, why(error).lstrip(": ") or "it is not there", str(path)) from error
-    except (tf.errors.PermissionDeniedError, tf.errors.UnauthenticatedError) as error:
-        raise OSError(errno.EACCES, why(error), str(path)) from error
     except (tf.errors.OpError, RuntimeError) as error:  # the last from tensorflow-io's az://
-        raise OSError(errno.EIO, why(error), str(path)) from error
+        said = why(error).strip(" :.") or "no more is said"
+        raise OSError(numbers.get(type(error), errno.EIO), said, str(path)) from error
 
 
 class RemotePath:

@@ -144,7 +144,7 @@ class RunDirectory:
         except OSError as error:
             if isinstance(self.path, Path) or isinstance(error, FileNotFoundError):
                 raise
-            raise UserError(f"--train_dir={self.path} cannot be read: {error.strerror}") from error
+            raise UserError(f"--train_dir={self.path} cannot be read: {error.strerror}.") from error
 
     def move_aside(self) -> AnyPath | None:
         """Moves what a run left here into a new folder beside this one, and nothing else that may lie here."""

@@ -141,7 +141,7 @@ class Checkpoints:
                 return {name: file[name] for name in keys}, json.loads(str(file[STATE]))
         except DAMAGED as error:
             if isinstance(error, OSError) and isinstance(path, RemotePath):  # which says nothing of the file
-                raise UserError(f"{path} cannot be read: {error.strerror}") from None
+                raise UserError(f"{path} cannot be read: {error.strerror}.") from None
             raise UserError(f"{path} is damaged ({error}): choose another checkpoint, or remove it.") from error
 
     def restore_newest(self, variables: Sequence, warn) -> dict | None:
