@@ -13,6 +13,7 @@ import train as train_script
 from yt8m_audio import flags
 from yt8m_audio.examples import audioset_record
 from yt8m_audio.records import write_shard
+from yt8m_audio.run_directory import OURS, RunDirectory
 
 NUM_CLASSES = 5
 
@@ -433,6 +434,16 @@ def test_start_new_model_leaves_what_is_no_run_alone(data, tmp_path):
     assert train(data, tmp_path, "--num_epochs=1", "--start_new_model") == 0
     assert train(data, tmp_path, "--num_epochs=1", "--start_new_model") == 0
     assert (tmp_path / "eval" / "aa.tfrecord").read_bytes() == b"the user's"
+
+
+def test_everything_of_a_run_is_moved_aside(tmp_path):
+    run = RunDirectory(str(tmp_path / "run"))
+    for name in OURS:
+        (run.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (run.path / name).write_text(name)
+    aside = run.move_aside()
+    assert {name: (aside / name).read_text() for name in OURS} == {name: name for name in OURS}
+    assert not [path for path in run.path.rglob("*") if path.is_file()]
 
 
 def test_start_new_model_moves_the_old_run_aside_and_nothing_else(data, tmp_path):

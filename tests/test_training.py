@@ -7,6 +7,7 @@ import os
 import signal
 import time
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,6 +15,7 @@ import tensorflow as tf
 import models  # noqa: F401  registers the models
 from readers import open_clips
 from tests.trained import arrays
+from yt8m_audio.batch import device_part, model_inputs
 from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig
 from yt8m_audio.examples import audioset_record
 from yt8m_audio.records import write_shard
@@ -22,7 +24,9 @@ from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.training.checkpoints import Checkpoints
 from yt8m_audio.training.input_wait import InputWait
 from yt8m_audio.training.loop import calibrated, steps_to_train, train
+from yt8m_audio.training.losses import CrossEntropyLoss
 from yt8m_audio.training.progress import ProgressLine, Throughput, duration
+from yt8m_audio.training.step import TrainCall
 
 DATA = DataConfig(
     feature_names="audio_embedding", feature_sizes="16", frame_features=True, num_classes=4, max_frames=6, num_readers=2
@@ -169,6 +173,23 @@ def test_steps_that_wait_for_input_say_how_long():
     run_steps(iter(dataset), tf.constant(8))
     assert wait.take() >= 8 * 0.04  # nothing to do in between
     assert wait.take() == 0
+
+
+def test_computing_is_no_waiting(clips):
+    """The last layer, which has few weights, is updated long before the first ones."""
+    sizes = {"hidden_units": 256, "hidden_layers": 3, "dropout": 0.0}
+    model = MODELS.get("FeatureLevelAttentionModel")(num_classes=4, feature_sizes=(16,), **sizes)
+    batch = device_part(next(iter(clips.in_order(48))))
+    model(model_inputs(batch))
+    optimizer, config = keras.optimizers.SGD(), TrainConfig(batch_size=48)
+    optimizer.build(model.trainable_variables)
+    call = TrainCall(model, optimizer, CrossEntropyLoss(), config, tf.distribute.get_strategy(), (48, 4))
+    batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
+    call.run(batches, tf.constant(2))
+    call.report()
+    begun = time.perf_counter()
+    call.run(batches, tf.constant(20))
+    assert call.report().input_wait < 0.25 * (time.perf_counter() - begun)
 
 
 def test_the_share_of_time_that_is_waited_is_logged(clips, tmp_path):

@@ -5,7 +5,6 @@ model_flags.json   as the starter code writes it
 class_weights.csv  where the label loss has class weights: those that the run was trained with
 warm_start.json    where it began with the weights of another run: what was taken
 calibration.json   what python -m yt8m_audio calibrate fitted, for inference.py
-calibration.json   where it was calibrated: temperature, thresholds, and what they were fitted to
 checkpoints/       step-00000087.npz, ...; best.json names the best
 logs/              for TensorBoard: train, validation, eval
 metrics.jsonl      a line a record, for programs
@@ -43,7 +42,6 @@ OURS = (
     "metrics.jsonl",
     "eval/metrics.json",
     "eval/metrics.jsonl",
-    "calibration.json",
     "config.json",  # last: a folder that has it is a run that is still to be moved
 )
 
