@@ -316,7 +316,7 @@ class Session:
             scores = score(self.score_batch, batches, len(clips), num_classes)
         if not np.isfinite(scores.probabilities).all():
             raise self.not_finite(f"What the model gives is not finite after step {self.step}")
-        figures = evaluate(scores.probabilities, scores.labels, loss=scores.loss, num_unrated=scores.num_unrated)
+        figures = evaluate(scores.probabilities, scores.labels, loss=scores.loss, rated=scores.rated)
         tags = {"Loss": figures["loss"], "Hit@1": figures["hit@1"], "PERR": figures["perr"], "GAP": figures["gap@20"]}
         self.logs["validation"].write(self.step, {**figures, **tags})
         self.logs["validation"].write_pr_curve(self.step, scores.probabilities, scores.labels)

@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import math
 import sys
 import time
 
 import numpy as np
 import tensorflow as tf
 
+from yt8m_audio.evaluation.json_values import as_json
 from yt8m_audio.paths import AnyPath, os_errors
 
 PR_THRESHOLDS = 201
@@ -89,7 +89,7 @@ class MetricsLog:
                     tf.summary.scalar(name, value)
             self.writer.flush()
             with self.jsonl.open("a") as file:
-                file.write(json.dumps(finite({"part": self.part, "step": step, **figures})) + "\n")
+                file.write(json.dumps(as_json({"part": self.part, "step": step, **figures})) + "\n")
 
     def write_settings(self, settings: dict) -> None:
         """Writes a run's settings for TensorBoard's tab HPARAMS; what is None or a list stands there as text."""
@@ -115,6 +115,3 @@ class MetricsLog:
         self.writer.flush()
 
 
-def finite(figures: dict) -> dict:
-    """Figures as JSON can hold them: null where one is undefined."""
-    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in figures.items()}

@@ -148,7 +148,7 @@ class TrainCall:
         if self.average:
             self.average.update(self.step)
         self._add_up(logits, batch, losses)
-        return tf.stack([tf.reshape(each.value, [-1])[0] for each in self.model.trainable_variables])
+        return self._all_done()
 
     def _gradients(self, batch):
         """Gradients of a batch, summed over its parts and over replicas; logits [B, C]; label losses [B]."""
@@ -231,6 +231,12 @@ class TrainCall:
         self.last_probabilities.assign(probabilities)
         self.last_labels.assign(labels)
         self.last_weights.assign(weights)
+
+    def _all_done(self):
+        """A number of each variable that a step changes last: there when the step is done, float32 [variables]."""
+        kept = (self.sums, self.last_probabilities, self.last_labels, self.last_weights)
+        changed = [*(each.value for each in self.model.trainable_variables), *kept]
+        return tf.stack([tf.cast(tf.reshape(each, [-1])[0], tf.float32) for each in changed])
 
     def _seed_random_numbers(self):
         """Makes every random number of a step a function of (seed, step, replica)."""
