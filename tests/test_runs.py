@@ -33,9 +33,11 @@ def make_run(folder, validation=FIGURES, steps=(100, 200), **train):
     return folder
 
 
-def write_eval(folder, value):
+def write_eval(folder, value, ids="ab"):
     (folder / "eval").mkdir()
-    (folder / "eval" / "metrics.json").write_text(json.dumps({"clips": 3, "mAP": value, "step": 100}))
+    (folder / "eval" / "metrics.json").write_text(
+        json.dumps({"clips": 3, "mAP": value, "step": 100, "ids_sha256": ids})
+    )
 
 
 def table(capsys, *arguments):
@@ -59,15 +61,36 @@ def test_the_table(tmp_path, capsys):
     write_eval(make_run(tmp_path / "first", base_learning_rate=0.01), 0.4)
     make_run(tmp_path / "sweeps" / "second", {**FIGURES, "mAP": 0.35}, steps=(1000, 20_000), base_learning_rate=0.001)
     lines, warnings = table(capsys, tmp_path)
-    assert lines[0] == ["run", "model", "steps", "best", "mAP", "auc", "gap@20", "hit@1", "loss", "eval", "mAP"]
+    assert lines[0] == [
+        "run",
+        "model",
+        "steps",
+        "best",
+        "mAP",
+        "auc",
+        "gap@20",
+        "hit@1",
+        "loss",
+        "eval",
+        "mAP",
+        "eval",
+        "clips",
+    ]
     best, figures = ["mAP=0.3000", "at", "100"], ["0.9000", "0.5000", "0.7500", "8.5000"]
     assert lines[2:4] == [
         ["sweeps/second", "MoeModel", "20,000", *best, "0.3500", *figures],
-        ["first", "MoeModel", "200", *best, "0.2500", *figures, "0.4000"],
+        ["first", "MoeModel", "200", *best, "0.2500", *figures, "0.4000", "3"],
     ]
     assert " ".join(lines[4]) == "Settings in which they differ"
     assert lines[-2:] == [["sweeps/second", "base_learning_rate=0.001"], ["first", "base_learning_rate=0.01"]]
     assert warnings == []
+
+
+def test_runs_that_were_evaluated_on_different_clips(tmp_path, capsys):
+    for name, ids in (("one", "ab"), ("other", "ab"), ("third", "cd")):
+        write_eval(make_run(tmp_path / name), 0.4, ids)
+        words = " ".join(" ".join(line) for line in table(capsys, tmp_path)[0])
+        assert ("eval mAPs do not compare" in words) is (name == "third")
 
 
 def test_json(tmp_path, capsys):
@@ -80,7 +103,7 @@ def test_json(tmp_path, capsys):
             "steps": 200,
             "best": {"metric": "mAP", "value": 0.3, "step": 100},
             "validation": {"step": 200, **FIGURES},
-            "eval": {"step": 100, "mAP": 0.4},
+            "eval": {"step": 100, "mAP": 0.4, "clips": 3, "ids_sha256": "ab"},
             "settings": {"seed": 1},
             "warnings": [],
         },

@@ -59,7 +59,8 @@ class Run:
         steps: steps done: the newest checkpoint's, or where there is none those that were logged.
         best: step, metric and value of the best checkpoint; {} where none was validated.
         validation: step and figures of the last validation, None where one is undefined; {} where there was none.
-        eval: step and mAP of eval.py's last evaluation; {} where there was none.
+        eval: step, mAP and number of clips of eval.py's last evaluation, and `ids_sha256`, which tells the clips; {}
+            where there was none.
         settings: all settings by flag name; {} where they are not known.
         warnings: what is damaged.
     """
@@ -69,7 +70,7 @@ class Run:
     steps: int = 0
     best: dict[str, Any] = dataclasses.field(default_factory=dict)
     validation: dict[str, float | None] = dataclasses.field(default_factory=dict)
-    eval: dict[str, float | None] = dataclasses.field(default_factory=dict)
+    eval: dict[str, Any] = dataclasses.field(default_factory=dict)
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     warnings: list[str] = dataclasses.field(default_factory=list)
 
@@ -158,7 +159,8 @@ def read_run(folder: AnyPath, top: AnyPath) -> Run:
     if best:
         run.best = {"metric": str(best.get("metric", "")), **numbers(best, ("value", "step"))}
     evaluated = read_json(folder, "eval/metrics.json", run.warnings)
-    run.eval = numbers(evaluated, ("step", "mAP")) if evaluated else {}
+    if evaluated:
+        run.eval = {**numbers(evaluated, ("step", "mAP", "clips")), "ids_sha256": evaluated.get("ids_sha256")}
     return run
 
 
@@ -273,6 +275,8 @@ def show(runs: list[Run]) -> None:
     """Prints the table of the runs, and below it that of their settings."""
     console = Console(width=None if sys.stdout.isatty() else PAGE)
     rows = [cells(run) for run in runs]
+    if len({run.eval.get("ids_sha256") for run in runs if run.eval}) > 1:
+        print("note: eval.py evaluated these runs on different clips: eval mAPs do not compare.")
     columns = [name for name in rows[0] if any(row[name] for row in rows)]
     table = _table()
     for name in columns:
@@ -299,7 +303,9 @@ def cells(run: Run) -> dict[str, str]:
         "model": escape(run.model),
         "steps": _count(run.steps),
         "best": escape(best),
-    } | figures
+        **figures,
+        "eval clips": _count(run.eval.get("clips")),
+    }
 
 
 def _table(**settings) -> Table:

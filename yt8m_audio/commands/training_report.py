@@ -5,9 +5,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from yt8m_audio.commands.assemble import complete_model
 from yt8m_audio.commands.model_cost import cost, written
 from yt8m_audio.commands.outside_models import find_model
-from yt8m_audio.config import Config, TrainConfig
+from yt8m_audio.config import Config, ModelConfig, TrainConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.flags import TrainRequest
 from yt8m_audio.labels import label_map_for
@@ -87,7 +88,7 @@ def show(config: Config, train_clips, validation_clips, run: RunDirectory, teach
     )
     if recipe := ", ".join(f"{name}={value}" for name, value in recipe_settings(train).items()):
         print(f"  with         {recipe}")
-    settings = ", ".join(f"{name}={value}" for name, value in config.model.hyper_parameters.items())
+    settings = ", ".join(f"{name}={value}" for name, value in model_settings(config).items())
     print(f"  model        {model_size(config)}; {settings}")
     print(f"  loss         {loss_settings(train)}")
     if teacher is not None:
@@ -116,6 +117,14 @@ def recipe_settings(train: TrainConfig) -> dict[str, Any]:
     defaults = dataclasses.asdict(TrainConfig())
     settings = {name: value for name, value in dataclasses.asdict(train).items() if name not in SHOWN}
     return {name: value for name, value in settings.items() if value != defaults[name]}
+
+
+def model_settings(config: Config) -> dict[str, Any]:
+    """How inputs are normalised, and the hyper-parameters that are not the model's defaults."""
+    settings = config.model.hyper_parameters
+    defaults = complete_model(ModelConfig(config.model.model)).hyper_parameters
+    shown = {"input_normalization": settings["input_normalization"]}
+    return shown | {name: value for name, value in settings.items() if name in defaults and value != defaults[name]}
 
 
 def model_size(config: Config) -> str:

@@ -38,7 +38,7 @@ class InputWait:
         self.waited.assign_add(tf.maximum(there - self.done, 0.0))
 
     def step_is_done(self, result) -> None:
-        """Notes when a step is done, by a tensor that is there no sooner: one made of every variable that it changes."""
+        """Notes when a step is done, by a tensor that is there no sooner: it is made of all that the step changes."""
         with tf.control_dependencies(self.local_parts(result)):
             self.done.assign(tf.timestamp())
 

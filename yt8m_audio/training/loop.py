@@ -106,6 +106,7 @@ def train(
         first_step = session.step
         try:
             session.run_until_done(interrupted)
+            line.clear()
             workers.wait()  # the chief may still be writing, and one that left would count as dead
         except tf.errors.OpError:
             session.save_snapshot()
@@ -270,9 +271,9 @@ class Session:
         gap, perr = ranking_figures(report)
         self.trained = report.loss, rate
         self.line.show(
-            f"step {self.step:,}/{self.total_steps:,}  epoch {epoch}/{self.config.train.num_epochs}  "
-            f"loss {report.loss:.4f}  Hit@1 {report.hit_at_one:.3f}  GAP {gap:.3f}"
-            + (f"  {rate:,.0f} clips/s  {duration(left)} left" if rate else "")  # unknown before the second call
+            f"step {self.step:,}/{self.total_steps:,} epoch {epoch}/{self.config.train.num_epochs} "
+            f"loss {report.loss:.4f} Hit@1 {report.hit_at_one:.3f} GAP {gap:.3f}"
+            + (f" {rate:,.0f} clips/s {duration(left)} left" if rate else "")  # unknown before the second call
         )
         if self.logs and (at_stop or time.monotonic() - self.logged >= LOG_SECONDS):
             self.logged = time.monotonic()
@@ -319,7 +320,8 @@ class Session:
         figures = evaluate(scores.probabilities, scores.labels, loss=scores.loss, rated=scores.rated)
         tags = {"Loss": figures["loss"], "Hit@1": figures["hit@1"], "PERR": figures["perr"], "GAP": figures["gap@20"]}
         self.logs["validation"].write(self.step, {**figures, **tags})
-        self.logs["validation"].write_pr_curve(self.step, scores.probabilities, scores.labels)
+        rated = slice(None) if scores.rated is None else scores.rated
+        self.logs["validation"].write_pr_curve(self.step, scores.probabilities[rated], scores.labels[rated])
         return {**figures, "best": self.validations.take(self.step, figures)}
 
     def add_row(self, validation: dict | None) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import sys
 import time
 
@@ -51,6 +52,7 @@ class ProgressLine:
     def show(self, text: str) -> None:
         """Shows the state of things; in a log only every ten seconds."""
         if self.live:
+            text = text[: shutil.get_terminal_size().columns - 1]  # a longer one would wrap, and could not be rewritten
             self.stream.write("\r" + text.ljust(self.shown))
             self.stream.flush()
             self.shown = len(text)
@@ -101,7 +103,7 @@ class MetricsLog:
         self.writer.flush()
 
     def write_pr_curve(self, step: int, probabilities: np.ndarray, labels: np.ndarray) -> None:
-        """Writes the precision-recall curve over all clips and classes, [clips, C] each, for the tab PR CURVES."""
+        """Writes the precision-recall curve over pairs of a clip and a class, of any shape, for the tab PR CURVES."""
         from tensorboard.plugins.pr_curve import summary
 
         bins = (probabilities * (PR_THRESHOLDS - 1)).astype(np.int64)
@@ -113,5 +115,3 @@ class MetricsLog:
         with self.writer.as_default(step=step):
             tf.summary.experimental.write_raw_pb(curve.SerializeToString())
         self.writer.flush()
-
-

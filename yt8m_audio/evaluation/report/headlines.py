@@ -6,19 +6,19 @@ from yt8m_audio.evaluation.evaluated import Evaluated
 
 MEANINGS = {
     "hit@1": ("Hit@1", "clips whose highest class is true"),
-    "perr": ("PERR", "precision at equal recall rate: of a clip's G highest classes the true ones, G its labels"),
-    "gap": ("GAP@{k}", "global average precision of each clip's {k} best classes, in one ranking"),
-    "map": ("MAP@{k}", "the starter code's MAP, of each clip's {k} best classes"),
-    "mAP": ("mAP", "AudioSet's mean average precision: all clips ranked for each class, mean over classes"),
+    "perr": ("PERR", "precision at equal recall rate"),
+    "gap": ("GAP@{k}", "global average precision of each clip's {k} best"),
+    "map": ("MAP@{k}", "the starter code's MAP, of each clip's {k} best"),
+    "mAP": ("mAP", "AudioSet's mean average precision, full ranking"),
     "auc": ("AUC", "area under the ROC curve, mean over classes"),
     "d_prime": ("d′", "√2·Φ⁻¹ of the mean AUC"),
     "d_prime_class_mean": ("d′, class mean", "mean of the classes' own d′"),
-    "loss": ("Loss", "label loss a clip; lower is better"),
-    "lwlrap": ("lwlrap", "label-ranking average precision, every label counting the same"),
-    "lwlrap_class_mean": ("lwlrap, class mean", "label-ranking average precision, every class counting the same"),
-    "micro_ap": ("Micro AP", "average precision of all pairs of a clip and a class, in one ranking"),
-    "coverage": ("Coverage", "classes of a clip that it takes, best first, to have all that are true; lower is better"),
-    "ece": ("ECE", "expected calibration error over all pairs of a clip and a class; lower is better"),
+    "loss": ("Loss", "label loss a clip (lower is better)"),
+    "lwlrap": ("lwlrap", "label-ranking average precision, labels equal"),
+    "lwlrap_class_mean": ("lwlrap, class mean", "label-ranking average precision, classes equal"),
+    "micro_ap": ("Micro AP", "average precision of all pairs in one ranking"),
+    "coverage": ("Coverage", "best classes it takes to have all true ones"),
+    "ece": ("ECE", "expected calibration error of all pairs"),
 }
 TILES = ("mAP", "auc", "d_prime", "lwlrap", "gap")
 
