@@ -12,7 +12,7 @@ from yt8m_audio import flags
 
 
 def main(argv) -> int:
-    """Parses flags, and evaluates once, or each new checkpoint."""
+    """Parses flags, and evaluates once, or the newest checkpoint whenever there is a new one."""
     about = "Evaluates a run's checkpoint, an exported model or a file of predictions."
     asked = flags.parse(argv, about, flags.EvalFlags, in_the_run=(flags.DataConfig, flags.ModelConfig))
 

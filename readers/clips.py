@@ -23,7 +23,7 @@ from readers.orders import ClassBalanced, GlobalShuffle, InOrder, InverseFrequen
 from readers.packed import Packed, fill, is_packed, read_packed
 from readers.pooling import pool_frames
 from readers.reader import fitted, label_message, resolve
-from readers.rows import Ragged, Rows, multi_hot
+from readers.rows import Described, Ragged, Rows, multi_hot
 from readers.stores import ArrayStore, RecordStore, SegmentStore
 from yt8m_audio import records
 from yt8m_audio.batch import device_part
@@ -213,6 +213,17 @@ class Clips:
         """
         labels = self._checked(self.store.labels(), np.arange(len(self.store)))
         return labels if self.selection is None else labels.take(self.selection)
+
+    def described(self) -> Described:
+        """The clips without their features, corrupt ones left out; every shard is read once. Not of segments.
+
+        Raises:
+            UserError: if a label is no class; it names the record.
+        """
+        found = self.store.described()
+        self._checked(found.labels, np.arange(len(self.store)))
+        numbers = np.arange(len(self.store)) if self.selection is None else self.selection
+        return found.take(numbers[found.real[numbers]])
 
     # Memory
 

@@ -79,6 +79,10 @@ class Reader:
         """Parses the labels alone, as Ragged."""
         return _parsed(records).integers("labels")
 
+    def start_times(self, records: Records) -> np.ndarray:
+        """Parses the start times alone, float32 [n], seconds; 0 where a record has none."""
+        return np.zeros(len(records), np.float32)
+
 
 class FrameReader(Reader):
     """Reads SequenceExamples with a feature list a feature: one string of bytes, or list of floats, a frame."""
@@ -95,6 +99,9 @@ class FrameReader(Reader):
     def room(self, num_clips):
         data, is_bytes = self.data, set(self.data.types) == {"uint8"}
         return aligned((num_clips, data.max_frames, sum(data.sizes)), np.uint8 if is_bytes else np.float32)
+
+    def start_times(self, records):
+        return first_floats(_parsed(records), self.start_key, np.zeros(len(records), np.float32))
 
     def parse(self, records, features=None):
         data, parsed = self.data, _parsed(records)

@@ -43,6 +43,27 @@ class Ragged(NamedTuple):
         return gather(self.values, self.starts[numbers], self.counts[numbers])
 
 
+class Described(NamedTuple):
+    """Clips without their features.
+
+    Attributes:
+        video_id: object [n] of bytes.
+        start_time: float32 [n], seconds.
+        labels: classes.
+        real: bool [n], false for those that are corrupt and passed over.
+    """
+
+    video_id: np.ndarray
+    start_time: np.ndarray
+    labels: Ragged
+    real: np.ndarray
+
+    def take(self, numbers: np.ndarray) -> "Described":
+        """Those clips, in that order."""
+        labels = self.labels.take(numbers)
+        return Described(self.video_id[numbers], self.start_time[numbers], labels, self.real[numbers])
+
+
 def gather(values: np.ndarray, starts: np.ndarray, counts: np.ndarray) -> Ragged:
     """Takes lists out of values [sum]: those that begin at `starts` and are `counts` long."""
     before = np.cumsum(counts) - counts  # where each will begin

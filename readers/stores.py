@@ -16,7 +16,7 @@ from pathlib import PurePath
 import numpy as np
 
 from readers.reader import Reader
-from readers.rows import Ragged, Rows, aligned, gather, join, join_rows
+from readers.rows import Described, Ragged, Rows, aligned, gather, join, join_rows
 from readers.wire import MalformedRecord
 from readers.youtube8m_segments import Segments, Youtube8mSegmentReader
 from yt8m_audio.errors import UserError
@@ -116,6 +116,19 @@ class RecordStore:
             counts[numbers[real]] = labels.counts
             values.append(labels.values)
         return Ragged(np.concatenate(values), counts)
+
+    def described(self) -> Described:
+        """All clips without their features; every shard is read once."""
+        found, reader = np.full(len(self), b"", object), self.reader
+        values, counts = [np.empty(0, np.int64)], np.zeros(len(self), np.int64)
+        start_time, real = np.zeros(len(self), np.float32), np.zeros(len(self), bool)
+        parses = (reader.video_ids, reader.start_times, reader.labels)
+        for numbers, (ids, times, labels), whole in self.scan(lambda records: [each(records) for each in parses]):
+            numbers = numbers[whole]
+            found[numbers], start_time[numbers], real[numbers] = self._named(ids, numbers), times, True
+            counts[numbers] = labels.counts
+            values.append(labels.values)
+        return Described(found, start_time, Ragged(np.concatenate(values), counts), real)
 
     def place(self, number: int) -> str:
         """Says where a clip lies."""
@@ -329,6 +342,10 @@ class ArrayStore:
             return labels
         true = self.arrays.label_scores > 0
         return Ragged(labels.values[true], np.bincount(labels.rows[true], minlength=len(self)))
+
+    def described(self) -> Described:
+        """All clips without their features."""
+        return Described(self.video_ids(), np.asarray(self.arrays.start_time), self.labels(), np.ones(len(self), bool))
 
     def place(self, number: int) -> str:
         """Says which clip it is."""

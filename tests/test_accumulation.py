@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as st_numpy
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation import accumulation, evaluate, kept_pairs, score_sketch
 from yt8m_audio.evaluation.accumulation import ExactAccumulator, fitting_accumulator
+from yt8m_audio.evaluation.collecting import collect
 from yt8m_audio.evaluation.score_sketch import ScoreSketch, num_bins
 from yt8m_audio.evaluation.scores import Scores
 from yt8m_audio.evaluation.streaming import StreamingAccumulator
@@ -20,12 +21,12 @@ BOTH = [ExactAccumulator, StreamingAccumulator]
 MIB = 1 << 20
 
 
-def made(probabilities, labels, loss=math.nan, num_unrated=None):
+def made(probabilities, labels, loss=math.nan, rated=None):
     """Scores of clips with ids and times of their own."""
     num_clips = len(labels)
     ids = np.array([b"clip%05d" % number for number in range(num_clips)], object)
     probabilities, labels = np.asarray(probabilities, np.float32), np.asarray(labels, np.uint8)
-    return Scores(probabilities, labels, loss, num_unrated, ids, np.arange(num_clips, dtype=np.float32))
+    return Scores(probabilities, labels, loss, rated, ids, np.arange(num_clips, dtype=np.float32))
 
 
 def at(scores, rows):
@@ -44,7 +45,7 @@ def skilled(num_clips=300, num_classes=20, seed=0, share=0.1):
 
 
 def whole(scores, top_k=20):
-    return evaluate(scores.probabilities, scores.labels, top_k, num_unrated=scores.num_unrated)
+    return evaluate(scores.probabilities, scores.labels, top_k, rated=scores.rated)
 
 
 def accumulated(kind, batches, top_k=20):
@@ -146,19 +147,30 @@ def test_the_loss_is_the_mean_over_clips_and_measured_where_it_is_not_known(kind
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_what_was_not_rated_adds_up(kind):
-    scores = skilled(60)
-    rated = np.random.default_rng(0).random(scores.labels.shape) < 0.5
-    probabilities, labels = scores.probabilities * rated, scores.labels * rated
-    expected = whole(made(probabilities, labels, num_unrated=(~rated).sum(axis=0)))
-    batches = [
-        made(probabilities[rows], labels[rows], num_unrated=(~rated[rows]).sum(axis=0))
-        for rows in (slice(25), slice(25, 60))
-    ]
-    found = merged(kind, batches)
-    assert_within_bounds(accumulated(StreamingAccumulator, batches), expected)
-    assert found["auc"] == pytest.approx(expected["auc"], abs=found.get("auc_error_bound", 1e-12))
-    assert found["ece"] == pytest.approx(expected["ece"])
+def test_what_was_not_rated_is_below_a_score_of_zero(kind):
+    generator, scores = np.random.default_rng(0), skilled(60)
+    rated = generator.random(scores.labels.shape) < 0.5
+    probabilities = scores.probabilities * (generator.random(rated.shape) < 0.5)  # also of positives
+    given = made(probabilities, scores.labels * rated, rated=rated)
+    rows = slice(25), slice(25, 60)
+    batches = [made(given.probabilities[each], given.labels[each], rated=rated[each]) for each in rows]
+    for found in (merged(kind, batches), accumulated(kind, batches)):
+        if kind is ExactAccumulator:
+            assert found == {**whole(given), "loss": pytest.approx(whole(given)["loss"]), "exact": True}
+        else:
+            assert_within_bounds(found, whole(given))
+
+
+def test_batches_that_do_not_say_are_rated_in_full():
+    scores, rated = skilled(60), np.random.default_rng(0).random((25, 20)) < 0.5
+    batches = [made(scores.probabilities[:25], scores.labels[:25] * rated, rated=rated), at(scores, slice(25, 60))]
+    labels = np.concatenate([batch.labels for batch in batches])
+    both = np.concatenate([rated, np.ones((35, 20), bool)])
+    wanted = whole(made(scores.probabilities, labels, rated=both))
+    assert accumulated(ExactAccumulator, batches) == pytest.approx({**wanted, "exact": True})
+    assert_within_bounds(accumulated(StreamingAccumulator, batches), wanted)
+    collected = collect(iter(batches), 60, 20)
+    np.testing.assert_array_equal(collected.rated, both)
 
 
 # The sketch
@@ -227,7 +239,7 @@ def test_what_cannot_fit_is_an_error_that_says_how_much_it_takes():
     with pytest.raises(
         UserError, match=r"1,100,000 clips of 3,862 classes with top_k=20 takes \d+ MiB .*Received: 100 MiB"
     ):
-        fitting_accumulator(1_100_000, 3862, 100 * MIB)
+        fitting_accumulator(1_100_000, 3862, 100.0 * MIB)
 
 
 # Errors

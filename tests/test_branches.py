@@ -58,6 +58,15 @@ def test_all_classes_give_what_evaluate_gives():
     )
 
 
+def test_all_classes_of_segments_give_what_evaluate_gives():
+    scores, labels = random_set(200, 9)
+    rated = np.random.default_rng(1).random(labels.shape) < 0.3
+    scores, labels = scores * rated * (scores > 0.6), labels & rated  # 0 also of rated ones
+    figures = evaluate(scores, labels, rated=rated)
+    found = branch_figures(scores, labels, {"all": range(9)}, rated=rated)["all"]
+    assert all(found[name] == pytest.approx(figures[name]) for name in ("mAP", "auc", "d_prime"))
+
+
 def test_classes_without_positives_are_left_out_of_the_means():
     found = branch_figures(SCORES, LABELS, {"some": [1, 3], "none": [3]})
     assert (found["some"]["classes"], found["some"]["with_positives"], found["some"]["mAP"]) == (2, 1, 1)
@@ -98,6 +107,13 @@ def test_blocks_of_clips_add_up():
     wanted = {"rate": above.mean(), "rate_of_true": above[true].mean(), "rate_of_labels": without[true].mean()}
     wanted["clips"] = above.any(axis=1).mean()
     assert violations(scores, labels, pairs) == pytest.approx({"pairs": 4, **wanted})
+
+
+def test_a_pair_counts_where_both_of_its_classes_were_rated():
+    scores, labels = [[0.0, 0.9], [0.5, 0.0], [0.5, 0.4], [0.1, 0.2]], [[0, 1], [1, 0], [1, 0], [0, 0]]
+    found = violations(scores, labels, [(0, 1)], rated=[[0, 1], [1, 0], [1, 1], [1, 1]])
+    assert found == {"pairs": 1, "rate": 1 / 2, "rate_of_true": 1, "rate_of_labels": 1, "clips": 1 / 2}
+    assert violations(scores, labels, [(0, 1)])["rate"] == 2 / 4
 
 
 def test_without_pairs_or_true_children_there_is_no_rate():
@@ -158,6 +174,7 @@ def test_the_tables_say_every_group(ontology, capsys):
     text = capsys.readouterr().out
     for said in ("Animal > Dog", "depth 2", "inner classes", "of all clips × pairs", "41.67%", "0.6667"):
         assert said in text
+    assert "By branch" in text
     assert "nan" in text  # Cat has no positives
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import shutil
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from tests.test_scripts import clip_record, data, predict, trained  # noqa: F401  fixtures
 from yt8m_audio.commands import calibrate
+from yt8m_audio.commands.scored import ScoredSource
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.calibration import (
     FILE,
@@ -21,7 +23,9 @@ from yt8m_audio.evaluation.calibration import (
     to_logits,
     write_calibration,
 )
-from yt8m_audio.prediction.writers import rows
+from yt8m_audio.evaluation.scores import Scores
+from yt8m_audio.prediction.labels_csv import LabelsCsv
+from yt8m_audio.prediction.predicted import Predicted
 from yt8m_audio.records import write_shard
 from yt8m_audio.run_directory import RunDirectory
 
@@ -83,6 +87,23 @@ def test_what_was_not_rated_does_not_count():
     wanted = fit(np.where(rated, probabilities, 0), labels & rated, rated)
     assert wanted.temperature == pytest.approx(2.0, rel=0.05)
     assert wanted.before == fit(probabilities[rated][:, None], labels[rated][:, None]).before
+
+
+def test_a_rated_score_of_zero_counts():
+    probabilities, labels = drawn(shape=(40, 2))
+    probabilities[:20] = 0
+    rated = np.arange(80).reshape(40, 2) % 3 > 0
+    found = Scores(probabilities * rated, labels & rated, 0.0, rated, np.full(40, b""), np.zeros(40))
+    wanted = fit(probabilities, labels & rated, rated)
+    fitted = calibrate.calibrated(ScoredSource(found, {}))
+    assert (fitted.temperature, fitted.before) == (wanted.temperature, wanted.before)
+    assert fitted.before == fit(probabilities[rated][:, None], labels[rated][:, None]).before
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_scores_that_are_not_finite_are_refused(value):
+    with pytest.raises(UserError, match=rf"Scores must be finite.*the first {value} at clip 0, class 1"):
+        fit([[0.5, value], [0.5, 0.5]], [[1, 0], [0, 1]])
 
 
 # Thresholds
@@ -235,8 +256,9 @@ def test_inference_keeps_classes_from_their_own_thresholds_on(calibrated, data, 
 def test_rows_without_a_class_are_written_all_the_same():
     ids, scores = np.array([b"a", b"b", b"c"], object), np.array([[0.9, 0.5], [0.4, 0.25], [0.75, 0.5]], np.float32)
     classes = np.array([[1, 0], [-1, -1], [-1, 1]])
-    assert rows(ids, classes, scores, None) == b"a,1 0.9 0 0.5\nb,\nc,1 0.5\n"
-    assert rows(ids, classes, scores, ("no", "yes, so")) == (
+    predicted = Predicted(ids, np.zeros(3, np.float32), np.zeros(3, np.float32), classes, scores)
+    assert LabelsCsv().rows(predicted) == b"a,1 0.9 0 0.5\nb,\nc,1 0.5\n"
+    assert LabelsCsv(("no", "yes, so")).rows(predicted) == (
         b'a,1 0.9 0 0.5,"yes, so","yes, so 0.900; no 0.500"\nb,,,\nc,1 0.5,"yes, so","yes, so 0.500"\n'
     )
 
@@ -268,5 +290,7 @@ def test_what_inference_does_not_take(asked, said, trained, data, tmp_path, caps
 
 
 def test_a_folder_that_is_no_run(tmp_path):
-    with pytest.raises(UserError, match="holds no run"):
-        calibrate.main(["calibrate", str(tmp_path), "--held_out"])
+    (tmp_path / "p.csv").touch()
+    for path in (tmp_path, tmp_path / "p.csv", tmp_path / "checkpoints" / "step-00000001.npz"):
+        with pytest.raises(UserError, match=f"{path} holds no run with a checkpoint: name the run directory"):
+            calibrate.main(["calibrate", str(path), "--eval_data_pattern=/nowhere"])

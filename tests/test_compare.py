@@ -20,12 +20,12 @@ def compared(capsys, *arguments):
     return json.loads(capsys.readouterr().out)
 
 
-def source(ids, times=None, scores=None, num_unrated=None, name="a"):
+def source(ids, times=None, scores=None, rated=None, name="a"):
     """Scores of clips with two classes, the first true of the even ones."""
     scores = np.random.default_rng(1).random((len(ids), 2)) if scores is None else np.array(scores)
     labels = np.stack([np.arange(len(ids)) % 2 == 0, np.arange(len(ids)) % 2 == 1], axis=1).astype(np.uint8)
     times = np.zeros(len(ids)) if times is None else np.array(times)
-    scores = Scores(scores, labels, 0.0, num_unrated, np.array(ids, object), times.astype(np.float32))
+    scores = Scores(scores, labels, 0.0, rated, np.array(ids, object), times.astype(np.float32))
     return ScoredSource(scores, {"source": name, "clips": len(ids), "ids_sha256": "0"})
 
 
@@ -86,13 +86,23 @@ def test_what_cannot_be_compared():
         compare.aligned(first, ScoredSource(wider, {"source": "b"}))
 
 
-def test_what_was_rated_is_what_has_a_score():
-    scores = [[0.5, 0.0], [0.25, 0.5], [0.5, 0.5]]
-    one = source([b"a", b"b", b"c"], scores=scores, num_unrated=np.array([0, 1])).scores
-    assert compare.rated_of(one, one).tolist() == [[True, False], [True, True], [True, True]]
-    two = dataclasses.replace(one, num_unrated=np.array([0, 0]))
-    with pytest.raises(UserError, match="1 ratings of the segments have a score of 0 in both"):
-        compare.rated_of(two, two)
+def test_what_was_rated_goes_with_the_clips_and_must_be_the_same():
+    rated = np.array([[True, False], [True, True], [True, True]])
+    first = source([b"a", b"b", b"c"], rated=rated)
+    order = np.array([2, 0, 1])
+    other = reordered(first, order)
+    one, two = compare.aligned(first, ScoredSource(dataclasses.replace(other.scores, rated=rated[order]), other.about))
+    assert one.rated.tolist() == two.rated.tolist() == rated.tolist()
+    for wrong in (rated, None):
+        found = ScoredSource(dataclasses.replace(other.scores, rated=wrong), other.about)
+        with pytest.raises(UserError, match="different labels for the same clips"):
+            compare.aligned(first, found)
+
+
+def test_segments_whose_scores_are_zero_can_be_compared():
+    one = source([b"a", b"b", b"c"], scores=[[0, 0], [0, 0], [0, 0.5]], rated=np.ones((3, 2), bool)).scores
+    found = compare.differences((one, one), compare.CompareFlags("a", "b", resamples=3))
+    assert found["auc"].first == (1 / 2 + 1 / 4) / 2
 
 
 # The command

@@ -141,7 +141,7 @@ def test_auc_is_of_the_rated_clips_alone():
     rated[:, 4] = False  # a class that nobody rated
     labels = rated & (random.random((400, 5)) < 0.4)
     scores = random.uniform(0.01, 1, (400, 5)) * rated
-    figures = evaluate(scores, labels, num_unrated=(~rated).sum(axis=0))
+    figures = evaluate(scores, labels, rated=rated)
     aucs = [roc_auc_score(labels[rated[:, c], c], scores[rated[:, c], c]) for c in range(4)]
     assert figures["auc"] == pytest.approx(np.mean(aucs))
     assert 0.3 < figures["auc"] < 0.7  # the scores are random
@@ -149,7 +149,7 @@ def test_auc_is_of_the_rated_clips_alone():
     assert figures["d_prime_class_mean"] == pytest.approx(np.mean([*map(d_prime, aucs, pairs)]))
 
 
-def test_scores_count_what_was_not_rated():
+def test_scores_know_what_was_rated():
     scores = score(scoring_function(AddBias(), CrossEntropyLoss()), batches_of(), 4, 3)
-    assert scores.num_unrated.tolist() == [2, 0, 0]
-    assert score(scoring_function(AddBias(), CrossEntropyLoss()), batches_of(None), 4, 3).num_unrated is None
+    assert scores.rated.tolist() == [[False, True, True]] * 2
+    assert score(scoring_function(AddBias(), CrossEntropyLoss()), batches_of(None), 4, 3).rated is None

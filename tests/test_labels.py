@@ -44,15 +44,20 @@ def test_another_number_of_classes_has_no_map_of_its_own():
 
 def test_rows_may_stand_in_any_order(label_map):
     path = label_map('mid,index,display_name\n/m/b,1,"Whoosh, swoosh"\n/m/c,2,null\n/m/a,0,nan\n')
-    assert label_map_for(path, 3).names == ("nan", "Whoosh, swoosh", "null")
+    labels = label_map_for(path, 3)
+    assert labels.names == ("nan", "Whoosh, swoosh", "null")
+    assert labels.ids == ("/m/a", "/m/b", "/m/c")
 
 
 def test_youtube_8ms_vocabulary(label_map):
-    assert label_map_for(label_map(VOCABULARY), 3).names == ("Game", "/m/b", 'Cat, or "Felis"')
+    labels = label_map_for(label_map(VOCABULARY), 3)
+    assert labels.names == ("Game", "/m/b", 'Cat, or "Felis"')
+    assert labels.ids == ("/m/a", "/m/b", "/m/c")
 
 
 def test_an_empty_name_without_an_id_stays_empty(label_map):
-    assert read_label_map(label_map("index,display_name\n0,\n1,b\n")).names == ("", "b")
+    labels = read_label_map(label_map("index,display_name\n0,\n1,b\n"))
+    assert (labels.names, labels.ids) == (("", "b"), ())
 
 
 def test_more_than_ten_rows_are_put_in_order_by_number(label_map):

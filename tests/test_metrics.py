@@ -278,11 +278,53 @@ def test_a_bin_without_pairs_is_nan_and_weighs_nothing():
 
 
 def test_pairs_that_were_not_rated_are_in_no_bin():
-    scores, labels, num_unrated = np.array([[0.9, 0.0], [0.3, 0.6]]), [[1, 0], [0, 1]], np.array([0, 1])
-    count = metrics.reliability(scores, labels, bins=2, num_unrated=num_unrated)[2]
+    scores, labels, rated = np.array([[0.9, 0.0], [0.3, 0.6]]), [[1, 0], [0, 1]], [[1, 0], [1, 1]]
+    count = metrics.reliability(scores, labels, bins=2, rated=rated)[2]
     np.testing.assert_array_equal(count, [1, 2])
-    assert evaluate(scores, labels, num_unrated=num_unrated)["ece"] == pytest.approx((0.1 + 0.3 + 0.4) / 3)
+    assert evaluate(scores, labels, rated=rated)["ece"] == pytest.approx((0.1 + 0.3 + 0.4) / 3)
     assert metrics.expected_calibration_error(scores, labels) == pytest.approx((0.1 + 0.3 + 0.4) / 4)
+
+
+@pytest.mark.parametrize(
+    ("scores", "auc", "precision"),
+    [([0, 0.9, 0, 0, 0], 0, 1 / 2), ([0, 0, 0, 0, 0], 1 / 2, 1 / 2), ([0.9, 0, 0, 0, 0], 1, 1)],
+)
+def test_what_was_not_rated_is_below_a_score_of_zero(scores, auc, precision):
+    table, labels, rated = np.array([scores]).T, [[1], [0], [0], [0], [0]], [[1], [1], [0], [0], [0]]
+    found = evaluate(table, labels, rated=rated)
+    names = ("auc", "mAP", "micro_ap", "gap@20", "map@20")
+    assert [found[name] for name in names] == pytest.approx([auc, *[precision] * 4])
+    assert metrics.roc_auc_per_class(table, labels, rated)[0] == pytest.approx(auc)
+
+
+def test_figures_of_classes_are_those_of_their_rated_clips():
+    generator = np.random.default_rng(0)
+    rated = generator.random((80, 6)) < 0.4
+    scores, labels = np.round(generator.random((80, 6)), 1) * (generator.random((80, 6)) < 0.7), rated.copy()
+    labels &= generator.random((80, 6)) < 0.4
+    columns = [(labels[some, index], scores[some, index]) for index, some in enumerate(rated.T)]
+    found = evaluate(scores, labels, rated=rated)
+    assert found["mAP"] == pytest.approx(np.mean([average_precision_score(*each) for each in columns]))
+    assert found["auc"] == pytest.approx(np.mean([roc_auc_score(*each) for each in columns]))
+    assert found["micro_ap"] == pytest.approx(average_precision_score(labels[rated], scores[rated]))
+    assert found["loss"] == pytest.approx(-np.log(np.where(labels, scores, 1 - scores) + 1e-5)[rated].sum() / 80)
+
+
+def test_the_score_of_what_was_not_rated_does_not_matter():
+    generator = np.random.default_rng(1)
+    rated = generator.random((40, 8)) < 0.5
+    scores, labels = generator.integers(0, 4, (40, 8)) / 4, rated & (generator.random((40, 8)) < 0.3)
+    wanted = evaluate(scores * rated, labels, top_k=3, rated=rated)
+    assert evaluate(np.where(rated, scores, 9), labels, top_k=3, rated=rated) == wanted
+
+
+@pytest.mark.parametrize(
+    ("rated", "said"),
+    [([1, 1], r"Received: rated \(2,\), labels \(1, 2\)"), ([[0, 1]], "Received: 1 of 1 labels that were not rated")],
+)
+def test_what_cannot_have_been_rated(rated, said):
+    with pytest.raises(UserError, match=said):
+        evaluate([[0.5, 0.4]], [[1, 0]], rated=rated)
 
 
 def test_loss_by_hand():

@@ -3,13 +3,15 @@
 import gzip
 import json
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.prediction_files import is_prediction_file, read_predictions
-from yt8m_audio.prediction.writers import csv_writer
+from yt8m_audio.prediction.labels_csv import LabelsCsv
+from yt8m_audio.prediction.predicted import Predicted
 
 HEADER = "VideoId,LabelConfidencePairs\n"
 ODD_IDS = [b"-abc", b"a,b", b'say "x"', b"two\nlines", b"\xff\xfe", b"NA", b"#1"]
@@ -54,11 +56,12 @@ def test_classes_that_are_not_listed_are_0(written):
 
 
 def test_what_inference_writes_comes_back_verbatim(tmp_path):
-    path = str(tmp_path / "p.csv")
-    scores = np.random.default_rng(0).random((len(ODD_IDS), 3)).astype(np.float32)
-    with csv_writer(path, ("x", "y", "z")) as write:
-        write(np.array(ODD_IDS, object), np.tile(np.arange(3), (len(ODD_IDS), 1)), scores)
-    found = read_predictions(path)
+    count = len(ODD_IDS)
+    scores = np.random.default_rng(0).random((count, 3)).astype(np.float32)
+    output, times, classes = LabelsCsv(("x", "y", "z")), np.zeros(count, np.float32), np.tile(np.arange(3), (count, 1))
+    rows = output.rows(Predicted(np.array(ODD_IDS, object), times, times, classes, scores))
+    (tmp_path / "p.csv").write_bytes(output.header() + rows)
+    found = read_predictions(str(tmp_path / "p.csv"))
     assert found.video_ids.tolist() == ODD_IDS
     np.testing.assert_allclose(found.scores.dense(np.arange(len(ODD_IDS)), 3), scores, rtol=1e-5)
 
@@ -98,6 +101,13 @@ def test_a_mistake_in_a_csv_names_the_line(content, said, written):
 def test_what_is_not_gzip(written):
     with pytest.raises(UserError, match="cannot be read as a CSV"):
         read_predictions(written(HEADER, "p.csv.gz"))
+
+
+def test_gzip_that_is_damaged(written):
+    content = bytearray(gzip.compress((HEADER + "".join(f"id{number},0 0.5\n" for number in range(99))).encode()))
+    content[40:60] = bytes(20)
+    with pytest.raises(UserError, match=r"p\.csv\.gz cannot be read as a CSV"):
+        read_predictions(written(bytes(content), "p.csv.gz"))
 
 
 @pytest.mark.parametrize(
@@ -140,6 +150,7 @@ def test_parquet_of_other_lists(kind, parquet):
     [
         ({"id": ["a"]}, "needs the columns video_id and scores"),
         ({"video_id": ["a", None], "scores": [[0.5], [0.5]]}, "row 2: it has no video_id"),
+        ({"video_id": [1, 2], "scores": [[0.5], [0.5]]}, "row 1: video_id must be a string or binary; found int64"),
         ({"video_id": ["a"], "scores": [0.5]}, "the column scores must hold lists of numbers; found double"),
         ({"video_id": ["a"], "scores": [["x"]]}, "the column scores must hold lists of numbers"),
         ({"video_id": ["a", "b"], "scores": [[0.5], [0.5, 0.1]]}, "row 2: it has 2 scores, and the first row has 1"),
@@ -154,6 +165,37 @@ def test_a_mistake_in_parquet_names_the_row(columns, said, parquet):
     with pytest.raises(UserError, match=r"p\.parquet") as error:
         read_predictions(parquet(columns))
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize("labels", [{}, {"labels": 3000 * [[0, 2]]}])
+def test_parquet_is_read_some_rows_at_a_time(labels, parquet):
+    scores = np.random.default_rng(0).random((3000, 2)).astype(np.float32)
+    ids = [f"id{number}" for number in range(3000)]
+    columns = {"video_id": ids, "scores": scores.tolist(), **labels}
+    found = read_predictions(parquet(columns))
+    assert found.video_ids.tolist() == [each.encode() for each in ids]
+    table = found.scores.dense(np.arange(3000), 3 if labels else 2)
+    np.testing.assert_array_equal(table[:, [0, -1]], scores)
+    columns["scores"][2500] = [0.5, 2]
+    with pytest.raises(UserError, match="row 2501: a score that is not in 0 to 1: 2"):
+        read_predictions(parquet(columns))
+
+
+def test_all_classes_in_parquet_take_no_more_than_their_scores(parquet):
+    rows = [np.full(1000, 0.5, np.float32)] * 4000
+    path = parquet({"video_id": [f"{number}" for number in range(4000)], "scores": rows})
+    tracemalloc.start()
+    found = read_predictions(path)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 1.5 * found.scores.values.nbytes
+
+
+def test_parquet_without_rows(parquet):
+    pa = pytest.importorskip("pyarrow")
+    path = parquet({"video_id": [], "scores": []}, video_id=pa.string(), scores=pa.list_(pa.float32()))
+    with pytest.raises(UserError, match="holds no predictions"):
+        read_predictions(path)
 
 
 def test_what_is_no_parquet(written):

@@ -2,17 +2,20 @@
 
 import json
 import math
+import os
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from yt8m_audio.commands.sources import Asked
 from yt8m_audio.config import Config
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation import evaluate
 from yt8m_audio.evaluation.clip_rankings import label_places
 from yt8m_audio.evaluation.evaluated import Evaluated
+from yt8m_audio.evaluation.json_values import as_json
 from yt8m_audio.evaluation.metrics import average_precision_per_class
 from yt8m_audio.evaluation.report import check_folder, write_report
 from yt8m_audio.evaluation.report.class_table import class_table
@@ -20,10 +23,10 @@ from yt8m_audio.evaluation.report.confusions import confusions
 from yt8m_audio.evaluation.report.content import make_tables, page_content
 from yt8m_audio.evaluation.report.curves import precision_recall, reliability_bins
 from yt8m_audio.evaluation.report.hardest import hardest_clips, video_url
-from yt8m_audio.evaluation.report.json_values import as_json
 from yt8m_audio.evaluation.report.model_card import code, flag, plain
 from yt8m_audio.evaluation.report.ontology_tables import ontology_tables, violations
 from yt8m_audio.evaluation.report.training_curves import training_curves
+from yt8m_audio.evaluation.report.writing import staging_in
 from yt8m_audio.evaluation.scores import Scores
 
 HOSTILE = '</script><script>alert(1)</script>|`"&amp;\u2028'
@@ -31,15 +34,15 @@ GIVEN = np.array([[0.9, 0.8, 0.1], [0.2, 0.7, 0.6], [0.3, 0.1, 0.2], [0.6, 0.5, 
 LABELS = np.array([[0, 1, 0], [1, 0, 0], [1, 0, 0], [1, 1, 0]], np.uint8)
 
 
-def scores(given=GIVEN, labels=LABELS, num_unrated=None, ids=None) -> Scores:
+def scores(given=GIVEN, labels=LABELS, rated=None, ids=None) -> Scores:
     ids = ids or [b"abcdefghi-%d" % number for number in range(len(labels))]
     start_times = np.arange(len(labels), dtype=np.float32)
-    return Scores(given, labels, 1.0, num_unrated, np.array(ids, object), start_times)
+    return Scores(given, labels, 1.0, rated, np.array(ids, object), start_times)
 
 
 def evaluated(found=None, **more) -> Evaluated:
     found = found or scores()
-    figures = evaluate(found.probabilities, found.labels, num_unrated=found.num_unrated)
+    figures = evaluate(found.probabilities, found.labels, rated=found.rated)
     names = tuple(f"class {number}" for number in range(found.labels.shape[1]))
     about = {"kind": "predictions", "source": "p.csv", "eval_data_pattern": "eval/*"}
     return Evaluated(**{"scores": found, "figures": figures, "about": about, "class_names": names, **more})
@@ -63,10 +66,11 @@ def test_figures_of_classes():
 def test_clips_that_were_not_rated_are_neither_in_auc_nor_in_the_prior():
     given = np.array([[0.9], [0.5], [0.7], [0.0], [0.0]], np.float32)
     labels = np.array([[1], [1], [0], [0], [0]], np.uint8)
-    row = class_table(evaluated(scores(given, labels, np.array([2])))).iloc[0]
+    found = scores(given, labels, np.array([[True], [True], [True], [False], [False]]))
+    row = class_table(evaluated(found)).iloc[0]
     assert row["auc"] == 0.5
     assert row["prior"] == pytest.approx(2 / 3)
-    bins = reliability_bins(scores(given, labels, np.array([2])))
+    bins = reliability_bins(found)
     assert sum(each["pairs"] for each in bins) == 3
 
 
@@ -88,6 +92,23 @@ def test_confusions_agree_with_a_plain_count():
         chance = labels[:, row.true] & ~labels[:, row.above]
         assert row.of == chance.sum()
         assert row.clips == (chance & (given[:, row.above] > given[:, row.true])).sum()
+
+
+def test_what_was_not_rated_is_in_no_confusion():
+    rated = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1], [1, 1, 1]], bool)
+    found = scores(rated=rated)
+    rows = make_tables(evaluated(found)).confusions.set_index(["true", "above"])
+    assert (0, 1) not in rows.index  # only clip 1 had class 1 above class 0
+    assert rows.loc[(0, 2), ["clips", "of"]].tolist() == [1, 3]
+    assert confusions(GIVEN, LABELS != 0, places(), rated).equals(make_tables(evaluated(found)).confusions)
+
+
+def test_the_table_of_classes_ranks_what_was_not_rated_last():
+    given, labels = np.array([[0], [0.9], [0], [0], [0]], np.float32), np.array([[1], [0], [0], [0], [0]], np.uint8)
+    found = evaluated(scores(given, labels, np.array([[1], [1], [0], [0], [0]], bool)))
+    row = class_table(found).iloc[0]
+    assert (row["average_precision"], row["auc"], row["lift"]) == (0.5, 0, 1)
+    assert page_content(found, make_tables(found))["curves"] == [[1000, 500]]
 
 
 def test_the_hardest_clips_come_first():
@@ -253,6 +274,25 @@ def test_a_disk_that_is_full_leaves_the_earlier_report(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
+def test_files_are_moved_within_the_folder_and_the_page_last(tmp_path, monkeypatch):
+    moved, replace = [], os.replace
+
+    def noted(before, after):
+        moved.append((before.parent.parent, after.name))
+        replace(before, after)
+
+    monkeypatch.setattr(os, "replace", noted)
+    report(tmp_path)
+    assert {folder for folder, _ in moved} == {tmp_path}
+    assert [name for _, name in moved][-2:] == ["figures.json", "index.html"]
+
+
+def test_a_folder_that_cannot_be_written_is_known_before(tmp_path):
+    staging_in(tmp_path).mkdir()  # what stands in the way, whoever runs this
+    with pytest.raises(UserError, match=r"--report=.* cannot be written: File exists"):
+        check_folder(tmp_path)
+
+
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"--report=.*file cannot be written"):
@@ -280,6 +320,18 @@ def test_the_model_card_says_how_to_do_it_again(tmp_path):
     ) in card
     assert "70% had a right label in the median class, 50% in the worst" in card
     assert "less 10 % of the clips" in card
+
+
+def test_the_model_card_has_every_flag_that_the_figures_depend_on(tmp_path):
+    asked = Asked("e/*", segment_labels=True, num_classes=3, label_map="a b.csv", skip_corrupt_records=True)
+    about = {"kind": "predictions", "source": "p.csv", "eval_data_pattern": "e/*", **asked.stated()}
+    report(tmp_path, about={**about, "top_k": 5, "bootstrap": 100})
+    card = (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert (
+        "python eval.py --predictions=p.csv --eval_data_pattern='e/*' --segment_labels --num_classes=3 "
+        "--label_map='a b.csv' --skip_corrupt_records --top_k=5 --bootstrap=100\n"
+    ) in card
+    assert Asked("e/*", batch_size=7).stated() == {}
 
 
 def test_a_model_card_has_the_branches_that_begin_at_a_root(tmp_path):

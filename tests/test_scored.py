@@ -1,5 +1,6 @@
 """Whatever gives scores of clips is evaluated alike: a run, an exported model, a file of predictions."""
 
+import dataclasses
 import hashlib
 import json
 
@@ -9,18 +10,25 @@ import pytest
 
 import eval as eval_script
 import inference as inference_script
+import readers
+from readers.packed import write_packed
 from tests.test_export import exported  # noqa: F401  a fixture
 from tests.test_families import rated
 from tests.test_scripts import NUM_CLASSES, data, run, trained  # noqa: F401  fixtures
 from yt8m_audio.audioset.class_ids import class_ids_for
+from yt8m_audio.commands.calibrate import CalibrateFlags
+from yt8m_audio.commands.compare import CompareFlags
+from yt8m_audio.commands.evaluation import Evaluator, run_eval
 from yt8m_audio.commands.exported_source import Exported, open_fitting
-from yt8m_audio.commands.report_facts import evaluated, train_positives
+from yt8m_audio.commands.report_facts import class_facts, evaluated, train_positives
 from yt8m_audio.commands.scored import open_source, scored
-from yt8m_audio.commands.sources import Asked
+from yt8m_audio.commands.sources import Asked, reading_of
 from yt8m_audio.commands.streamed import streamed
+from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation import evaluate
 from yt8m_audio.evaluation.eval_ids import chosen, read_ids
+from yt8m_audio.evaluation.scores import Scores
 from yt8m_audio.evaluation.streaming import StreamingAccumulator
 from yt8m_audio.examples import audioset_record
 from yt8m_audio.flags import EvalFlags
@@ -239,6 +247,70 @@ def test_a_class_that_there_is_not(written, pattern):
         scored(path, pattern=pattern, num_classes=5)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "none.csv cannot be read as a CSV"),
+        ("index,mid,display_name\nx,/m/a,a\n", "the indices must be 0 to 0"),
+        ("index,mid,display_name\n0,/m/a,a\n", "names 1 classes, but --num_classes is 527"),
+    ],
+)
+def test_a_label_map_of_predictions_that_does_not_fit(content, said, written):
+    label_map = written(content, "ids.csv") if content else "/nowhere/none.csv"
+    asked = {"num_classes": 527, "label_map": label_map}
+    with pytest.raises(UserError, match=rf"^--label_map={label_map}.*{said}|^--label_map=.*{said}"):
+        scored(written(one_prediction("--abc")), pattern=written(SEGMENTS_CSV, "s.csv"), **asked)
+
+
+def test_predictions_that_list_all_of_other_classes(written, tmp_path):
+    write_parquet(tmp_path / "p.parquet", clips_scored([b"--abc", b"b"], 5))
+    with pytest.raises(UserError, match=r"p\.parquet lists 5 scores of a clip, and there are 527 classes"):
+        scored(str(tmp_path / "p.parquet"), pattern=written(SEGMENTS_CSV, "s.csv"), num_classes=527)
+
+
+def clips_scored(ids, num_classes):
+    scores = np.full((len(ids), num_classes), 0.5, np.float32)
+    return Scores(scores, np.zeros_like(scores, np.uint8), 0.0, None, np.array(ids, object), np.zeros(len(ids)))
+
+
+def test_of_records_no_features_are_read_for_their_labels(predictions, pattern, monkeypatch):
+    def refuse(*arguments):
+        raise AssertionError
+
+    monkeypatch.setattr(readers.Clips, "rows", refuse)
+    assert len(scored(str(predictions), pattern=pattern, num_classes=NUM_CLASSES).scores.labels) == 23
+
+
+def test_labels_of_a_packed_folder(predictions, pattern, tmp_path):
+    clips = readers.open_clips(pattern, "flag", DataConfig(frame_features=True, num_classes=NUM_CLASSES))
+    write_packed(str(tmp_path / "packed"), clips.data, (23, clips.data.max_frames, 128), np.uint8, clips.parts())
+    ours, theirs = (
+        scored(str(predictions), pattern=each, num_classes=NUM_CLASSES).scores
+        for each in (pattern, str(tmp_path / "packed"))
+    )
+    for name in ("labels", "video_ids", "start_times", "probabilities"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+
+
+def test_what_commands_have_in_common_with_what_is_asked():
+    told = {"pattern", "flag", "source_flag"}
+    names = {each.name for each in dataclasses.fields(Asked)} - told
+    assert reading_of(EvalFlags(batch_size=7)).keys() == reading_of(CompareFlags("a", "b")).keys() == names
+    assert reading_of(CalibrateFlags("a")).keys() == names - {"num_classes", "label_map"}
+    assert reading_of(EvalFlags(batch_size=7))["batch_size"] == 7
+
+
+def test_corrupt_records_are_left_out_of_the_labels(data, predictions, tmp_path, capsys):  # noqa: F811
+    content = bytearray((data / "eval0.tfrecord").read_bytes())
+    content[30] ^= 1
+    (tmp_path / "0.tfrecord").write_bytes(content)
+    asked = {"pattern": f"{tmp_path}/*.tfrecord", "num_classes": NUM_CLASSES, "skip_corrupt_records": True}
+    found = scored(str(predictions), **asked)
+    assert [each.decode() for each in found.scores.video_ids] == IDS[1:]
+    assert found.about["skip_corrupt_records"] is True
+    assert "1 corrupt record left out" in capsys.readouterr().out
+
+
 def test_clips_that_share_an_id(written, tmp_path):
     record = audioset_record("a", [0], np.zeros((10, 128), np.uint8))
     write_shard(str(tmp_path / "0.tfrecord"), [record, record])
@@ -258,8 +330,19 @@ def test_predictions_of_segments(written, tmp_path):
     found = scored(path, pattern=f"{tmp_path}/*.tfrecord", segment_labels=True, num_classes=4)
     assert found.scores.probabilities.tolist() == [[0, 0, 0, 0.5], [0, 0, 0.5, 0]]
     assert found.scores.labels.tolist() == [[0, 0, 0, 1], [0, 0, 0, 0]]
-    assert found.scores.num_unrated.tolist() == [2, 2, 1, 1]
+    assert found.scores.rated.tolist() == [[False, False, False, True], [False, False, True, False]]
     assert found.about["ids_sha256"] == hashlib.sha256(b"id0:0\nid0:5\n").hexdigest()
+
+
+def test_figures_and_intervals_of_segments_are_of_what_was_rated(written, tmp_path):
+    write_shard(str(tmp_path / "0.tfrecord"), [rated(0, [1, 1], [0, 5], [1, 0]), rated(1, [1, 0], [0, 5], [1, 0])])
+    path = written("VideoId,LabelConfidencePairs\nid0:0,2 0.5\nid0:5,1 0.75\nid1:0,1 0.5\nid1:5,0 0.5\n")
+    where = {"eval_data_pattern": f"{tmp_path}/*.tfrecord", "segment_labels": True, "num_classes": 3}
+    run_eval(EvalFlags(predictions=path, bootstrap=20, output_metrics=str(tmp_path / "m.json"), **where))
+    figures = json.loads((tmp_path / "m.json").read_text())
+    assert figures["auc"] == 0  # of class 1: 0 and .5 are true, .75 is not
+    assert (figures["mAP"], figures["exact"]) == (pytest.approx((1 / 2 + 2 / 3) / 2), True)
+    assert figures["intervals"]["auc"] == [0, 0]
 
 
 # The clips to evaluate
@@ -292,7 +375,8 @@ def test_ids_of_no_clip(content, said, written):
 def test_a_run_tells_the_report_of_its_training(of_run, trained, pattern, written):  # noqa: F811
     quality = written("label,num_rated,num_true\nclass 3,4,1\n", "qa.csv")
     source = open_source(str(trained), Asked(pattern))
-    whole = evaluated(of_run.scores, figures(of_run), of_run.about, source, EvalFlags(label_quality=quality))
+    facts = class_facts(source, EvalFlags(label_quality=quality))
+    whole = evaluated(of_run.scores, figures(of_run), of_run.about, source, facts)
     assert whole.class_names == ("class 0", "class 1", "class 2", "class 3", "class 4")
     assert whole.class_ids == ()
     held_out = next(row["clips"] for row in whole.training_curves if row["part"] == "validation")
@@ -308,6 +392,36 @@ def test_of_predictions_the_clips_trained_on_are_in_a_list(written):
     assert counts[:3].tolist() == [1, 1, 0]
     assert len(counts) == 527
     assert train_positives(source, "", ()) is None
+
+
+def test_a_label_that_is_listed_twice_counts_once(written, tmp_path):
+    twice = written('# a\na, 0.000, 10.000, "/m/09x0r,/m/09x0r"\nb, 0.000, 10.000, "/m/09x0r"\n', "s.csv")
+    source = open_source(written(one_prediction("a")), Asked(twice, eval_ids=written("a", "ids")))
+    assert train_positives(source, twice, class_ids_for("", 527))[:2].tolist() == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("label_map", "--label_map=/nowhere cannot be read as a CSV"),
+        ("label_quality", "--label_quality=/nowhere cannot be read as a CSV"),
+        ("train_csv", "--train_csv=/nowhere cannot be read as a list of segments"),
+        ("ontology", "/nowhere cannot be read: No such file"),
+    ],
+)
+def test_what_cannot_be_read_is_known_before_anything_is_scored(flag, said, written, tmp_path):
+    source = open_source(written(one_prediction("--abc") + "b,1 0.5\n"), Asked(written(SEGMENTS_CSV, "s.csv")))
+    with pytest.raises(UserError, match=said):
+        Evaluator(EvalFlags(**{flag: "/nowhere", "report": str(tmp_path / "report")}), source)
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize("flag", ["report", "output_scores", "output_metrics"])
+def test_outputs_are_files_of_this_machine(flag, trained, pattern, tmp_path, capsys, monkeypatch):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    assert run(eval_script, f"--train_dir={trained}", f"--eval_data_pattern={pattern}", f"--{flag}=gs://b/a.x") == 2
+    assert f"--{flag}=gs://b/a.x is on another file system" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_eval_writes_the_report(trained, pattern, tmp_path, capsys):  # noqa: F811

@@ -1,6 +1,7 @@
 """MAP@N of ranked segments: by hand, and from records, submission and label cache to what is printed."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -167,6 +168,7 @@ def test_what_is_printed(records, submission, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "name 7" in said
     assert "MAP 0.500000, the mean over 2 classes of which a segment is rated true." in said
+    assert re.search(r"AP\W+true\W+true ranked\W+rated\W+rated ranked", said)
     assert "note: Classes that are not in the submission count 0: 2. The mean over the others, as the starter's" in said
     assert "script takes it, is 1.000000." in said
     assert "note: Classes of the submission that are not rated are left out: 30, 31." in said

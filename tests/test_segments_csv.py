@@ -85,6 +85,8 @@ def test_ids_of_classes(tmp_path):
     assert class_ids_for(str(tmp_path / "names.csv"), 1) == ()
     (tmp_path / "ids.csv").write_text("index,mid,display_name\n1,/m/b,b\n0,/m/a,a\n")
     assert class_ids_for(str(tmp_path / "ids.csv"), 2) == ("/m/a", "/m/b")
+    with pytest.raises(UserError, match=r"--label_map=.*ids\.csv names 2 classes"):
+        class_ids_for(str(tmp_path / "ids.csv"), 3)
 
 
 @pytest.mark.parametrize(

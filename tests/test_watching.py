@@ -119,6 +119,27 @@ def test_another_models_checkpoint_ends_it(watched, checkpoint):
         watched.look()
 
 
+def test_a_model_that_diverged_is_passed_over(watched, checkpoint, capsys):
+    checkpoint(1)
+    path = watched.checkpoints.path(1)
+    with np.load(path) as found:
+        arrays = dict(found)
+    weights = {name: np.full_like(each, np.nan) for name, each in arrays.items() if each.dtype == np.float32}
+    np.savez(path, **{**arrays, **weights})
+    assert watched.look()
+    assert not watched.look()
+    checkpoint(2)
+    assert watched.look()
+    assert evaluated(watched) == [2]
+    assert "note: step 1 is passed over: Scores must be finite" in capsys.readouterr().out
+
+
+def test_a_checkpoint_is_not_watched(capsys):
+    path = "runs/a/checkpoints/step-00000001.npz"
+    assert run(eval_script, f"--train_dir={path}", "--run_once=false") == 2
+    assert f"--train_dir={path} is one: name its run directory" in error_of(capsys)
+
+
 def test_only_runs_are_watched(tmp_path, capsys):
     (tmp_path / "p.csv").touch()
     assert run(eval_script, f"--predictions={tmp_path}/p.csv", "--run_once=false") == 2

@@ -23,10 +23,11 @@ COLUMNS = (  # class index, display name, and what stands in for an empty name
 
 @dataclasses.dataclass(frozen=True)
 class LabelMap:
-    """Display names by class index, and the sha256 of the file they come from."""
+    """Display names by class index, the sha256 of the file they come from, and ids such as /m/09x0r if it has some."""
 
     names: tuple[str, ...]
     sha256: str
+    ids: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -55,7 +56,9 @@ def read_label_map(path: str) -> LabelMap:
             f"found {len(table)} rows and no {index} {min(missing)}."
         )
     names = table[name].where(table[name] != "", table.get(identifier, ""))
-    return LabelMap(tuple(names.iloc[indices.argsort()]), hashlib.sha256(content).hexdigest())
+    order = indices.argsort()
+    ids = tuple(table[identifier].iloc[order]) if identifier in table else ()
+    return LabelMap(tuple(names.iloc[order]), hashlib.sha256(content).hexdigest(), ids)
 
 
 def label_map_for(path: str, num_classes: int) -> LabelMap | None:

@@ -1,11 +1,7 @@
 """Machine ids of classes, such as /m/09x0r for Speech, which AudioSet's files name classes by."""
 
-import pandas as pd
-
 from yt8m_audio.errors import UserError
-from yt8m_audio.labels import AUDIOSET_CLASSES, AUDIOSET_LABEL_MAP
-
-COLUMNS = (("index", "mid"), ("Index", "KnowledgeGraphId"))  # AudioSet's spelling, YouTube-8M's
+from yt8m_audio.labels import label_map_for
 
 
 def class_ids_for(path: str, num_classes: int) -> tuple[str, ...]:
@@ -14,14 +10,12 @@ def class_ids_for(path: str, num_classes: int) -> tuple[str, ...]:
     Args:
         path: a label map that `yt8m_audio.labels.label_map_for` takes, or "".
         num_classes: C.
+
+    Raises:
+        UserError: as `label_map_for` does.
     """
-    if not path and num_classes != AUDIOSET_CLASSES:
-        return ()
-    table = pd.read_csv(path or AUDIOSET_LABEL_MAP, dtype=str, keep_default_na=False)
-    for index, identifier in COLUMNS:
-        if {index, identifier} <= set(table.columns):
-            return tuple(table[identifier].iloc[table[index].astype(int).argsort()])
-    return ()
+    labels = label_map_for(path, num_classes)
+    return labels.ids if labels else ()
 
 
 def places_of(ids: tuple[str, ...], flag: str, path: str) -> dict[str, int]:

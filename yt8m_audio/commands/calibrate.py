@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from yt8m_audio.commands.scored import ScoredSource, scored
+from yt8m_audio.commands.sources import reading_of
+from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.calibration import FEWEST_POSITIVES, Calibration, fit, is_at_bound, write_calibration
 from yt8m_audio.flags import POSITIONAL, parse
 from yt8m_audio.run_directory import RunDirectory
@@ -53,9 +55,10 @@ def main(argv) -> int:
     """Fits, writes, and says what changed."""
     asked = parse(argv, ABOUT, CalibrateFlags)
     run = RunDirectory(asked.run)
+    if not run.exists():
+        raise UserError(f"{asked.run} holds no run with a checkpoint: name the run directory that train.py left.")
     pattern = asked.eval_data_pattern or (run.load_config().data.train_data_pattern if asked.held_out else "")
-    names = {field.name for field in dataclasses.fields(asked)} - {"run", "eval_data_pattern"}
-    found = scored(asked.run, pattern=pattern, **{name: getattr(asked, name) for name in names})
+    found = scored(asked.run, pattern=pattern, **reading_of(asked))
     calibration = calibrated(found)
     path = write_calibration(calibration, run.path)
     show(calibration)
@@ -66,8 +69,7 @@ def main(argv) -> int:
 def calibrated(found: ScoredSource) -> Calibration:
     """Fits to scores, and states which."""
     scores = found.scores
-    rated = None if scores.num_unrated is None else (scores.probabilities > 0) | (scores.labels > 0)
-    fitted = fit(scores.probabilities, scores.labels, rated)
+    fitted = fit(scores.probabilities, scores.labels, scores.rated)
     about = {name: found.about[name] for name in FITTED_ON if name in found.about}
     return dataclasses.replace(fitted, fitted_on=about)
 

@@ -17,12 +17,14 @@ from rich.console import Console
 from rich.table import Table
 
 from yt8m_audio.commands.scored import ScoredSource, scored
+from yt8m_audio.commands.sources import reading_of
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.bootstrap import Difference, paired_difference
+from yt8m_audio.evaluation.json_values import as_json
 from yt8m_audio.evaluation.prediction_files import is_prediction_file
 from yt8m_audio.evaluation.scores import Scores
 from yt8m_audio.flags import POSITIONAL, parse
-from yt8m_audio.training.progress import ProgressLine, Throughput, duration, finite
+from yt8m_audio.training.progress import ProgressLine, Throughput, duration
 
 ABOUT = "Compares two models on the same clips: their figures, the differences, and how sure these are."
 PAGE = 100  # columns where the output is no terminal
@@ -71,19 +73,6 @@ class CompareFlags:
     json: bool = False
 
 
-READING = (
-    "checkpoint",
-    "held_out",
-    "segment_labels",
-    "eval_ids",
-    "batch_size",
-    "num_classes",
-    "label_map",
-    "skip_corrupt_records",
-    "num_readers",
-)
-
-
 def main(argv) -> int:
     """Prints the comparison."""
     asked = parse(argv, ABOUT, CompareFlags)
@@ -95,7 +84,7 @@ def main(argv) -> int:
         first, second = scored_pair(asked)
         figures = differences(aligned(first, second), asked)
     if asked.json:
-        print(json.dumps(as_json(first, second, figures, asked), indent=2))
+        print(json.dumps(as_json(comparison(first, second, figures, asked)), indent=2))
     else:
         show(first, second, figures, asked)
     return 0
@@ -103,8 +92,7 @@ def main(argv) -> int:
 
 def scored_pair(asked: CompareFlags) -> tuple[ScoredSource, ScoredSource]:
     """Scores both, a model first: it tells how many classes there are, where predictions do not."""
-    reading = {name: getattr(asked, name) for name in READING}
-    found = {}
+    reading, found = reading_of(asked), {}
     for source in sorted({asked.first, asked.second}, key=is_prediction_file):
         found[source] = scored(source, pattern=asked.eval_data_pattern, **reading)
         if not is_prediction_file(source):
@@ -116,7 +104,7 @@ def aligned(first: ScoredSource, second: ScoredSource) -> tuple[Scores, Scores]:
     """The scores of two sources with their clips in one order, the first's.
 
     Raises:
-        UserError: if they are not of the same clips, labels and classes.
+        UserError: if they are not of the same clips, labels, ratings and classes.
     """
     one, two = first.scores, second.scores
     names = f"{first.about['source']} and {second.about['source']}"
@@ -133,7 +121,8 @@ def aligned(first: ScoredSource, second: ScoredSource) -> tuple[Scores, Scores]:
             "them in both: name those with --eval_ids, a file with an id a line."
         )
     per_clip = {name: getattr(two, name)[places] for name in ("probabilities", "labels", "video_ids", "start_times")}
-    if not np.array_equal(one.labels, per_clip["labels"]):
+    per_clip["rated"] = None if two.rated is None else two.rated[places]
+    if not all(np.array_equal(getattr(one, name), per_clip[name]) for name in ("labels", "rated")):  # or both None
         raise UserError(f"{names} have different labels for the same clips: evaluate both on the same records.")
     return one, dataclasses.replace(two, **per_clip)
 
@@ -151,24 +140,6 @@ def clip_keys(one: Scores, two: Scores) -> tuple[pd.Index, pd.Index]:
     return tuple(pd.MultiIndex.from_frame(table) for table in tables)
 
 
-def rated_of(one: Scores, two: Scores) -> np.ndarray | None:
-    """Which classes of segments were rated, bool [clips, C]: those with a score or a label; None of whole clips.
-
-    Raises:
-        UserError: if scores of 0 hide which.
-    """
-    if one.num_unrated is None:
-        return None
-    rated = (one.probabilities > 0) | (two.probabilities > 0) | (one.labels > 0)
-    hidden = int(np.count_nonzero(~rated) - one.num_unrated.sum())
-    if hidden:
-        raise UserError(
-            f"{hidden:,} ratings of the segments have a score of 0 in both, as what was not rated has: compare models, "
-            "or predictions that list all classes."
-        )
-    return rated
-
-
 def differences(pair: tuple[Scores, Scores], asked: CompareFlags) -> dict[str, Difference]:
     """Figures of both and their differences, with a line that shows how far that is."""
     one, two = pair
@@ -181,14 +152,14 @@ def differences(pair: tuple[Scores, Scores], asked: CompareFlags) -> dict[str, D
         line.show(f"{asked.resamples:,} resamples of {done:,} of {total:,} rankings  {duration(left)} left")
 
     found = paired_difference(
-        one.probabilities, two.probabilities, one.labels, *settings, progress=progress, rated=rated_of(one, two)
+        one.probabilities, two.probabilities, one.labels, *settings, progress=progress, rated=one.rated
     )
     line.say("")
     return found
 
 
-def as_json(first: ScoredSource, second: ScoredSource, figures: dict[str, Difference], asked: CompareFlags) -> dict:
-    """The comparison, as JSON takes it; null where a figure is not defined."""
+def comparison(first: ScoredSource, second: ScoredSource, figures: dict[str, Difference], asked: CompareFlags) -> dict:
+    """The comparison, as `--json` shows it."""
     return {
         "first": first.about,
         "second": second.about,
@@ -197,7 +168,7 @@ def as_json(first: ScoredSource, second: ScoredSource, figures: dict[str, Differ
         "resamples": asked.resamples,
         "level": asked.level,
         "seed": asked.seed,
-        "figures": {name: finite(dataclasses.asdict(each)) for name, each in figures.items()},
+        "figures": {name: dataclasses.asdict(each) for name, each in figures.items()},
     }
 
 

@@ -9,33 +9,33 @@ import numpy as np
 
 from readers.memory import free_bytes
 from yt8m_audio.audioset.class_ids import class_ids_for
+from yt8m_audio.audioset.ontology import Ontology, read_ontology
 from yt8m_audio.commands.evaluation_table import show
-from yt8m_audio.commands.ontology_figures import ontology_figures, ontology_tables
-from yt8m_audio.commands.report_facts import evaluated
+from yt8m_audio.commands.ontology_figures import check_nodes, ontology_figures, ontology_tables
+from yt8m_audio.commands.report_facts import class_facts, evaluated
 from yt8m_audio.commands.run_source import RunSource
-from yt8m_audio.commands.scored import open_source, scores_of
-from yt8m_audio.commands.sources import Asked, Source
+from yt8m_audio.commands.scored import is_checkpoint, open_source, scores_of
+from yt8m_audio.commands.sources import Asked, Source, reading_of
 from yt8m_audio.commands.streamed import streamed
 from yt8m_audio.commands.watching import Watcher
 from yt8m_audio.errors import UserError
-from yt8m_audio.evaluation import evaluate
 from yt8m_audio.evaluation.accumulation import EXACT_BYTES_PER_PAIR, MIB, fitting_accumulator
 from yt8m_audio.evaluation.bootstrap import confidence_intervals
-from yt8m_audio.evaluation.report.json_values import as_json
+from yt8m_audio.evaluation.json_values import as_json
 from yt8m_audio.evaluation.scores import Scores
 from yt8m_audio.evaluation.streaming import StreamingAccumulator
 from yt8m_audio.flags import EvalFlags
-from yt8m_audio.paths import AnyPath
+from yt8m_audio.labels import label_map_for
+from yt8m_audio.paths import AnyPath, is_remote, path_of
 from yt8m_audio.run_directory import write_json, written_beside
 from yt8m_audio.training.progress import MetricsLog, ProgressLine
 
 FREE_SHARE = 2  # scores may take so many-th of the free memory
 NEED_SCORES = ("report", "output_scores", "bootstrap", "ontology")
-OF_RATED = ("auc", "d_prime", "d_prime_class_mean")  # of segments, figures that know which classes were rated
 
 
 def run_eval(asked: EvalFlags) -> None:
-    """Evaluates once, or each new checkpoint of a run until it is stopped.
+    """Evaluates once, or the newest checkpoint of a run, whenever there is a new one, until it is stopped.
 
     Raises:
         UserError: if there is nothing to evaluate, the clips do not fit it, or an output cannot be written.
@@ -56,9 +56,7 @@ def opened(asked: EvalFlags) -> tuple[RunSource, "Evaluator"]:
 
 def asked_clips(asked: EvalFlags) -> Asked:
     """What the command line says of the clips and of reading them."""
-    names = {each.name for each in dataclasses.fields(Asked)} & {each.name for each in dataclasses.fields(EvalFlags)}
-    given = {name: getattr(asked, name) for name in names - {"source_flag"}}
-    return Asked(asked.eval_data_pattern, "eval_data_pattern", asked.source_flag, **given)
+    return Asked(asked.eval_data_pattern, "eval_data_pattern", asked.source_flag, **reading_of(asked))
 
 
 def check(asked: EvalFlags) -> None:
@@ -67,8 +65,16 @@ def check(asked: EvalFlags) -> None:
         raise UserError(
             f"--run_once=false goes on with new checkpoints of a run: give --train_dir, no --{asked.source_flag}."
         )
+    if not asked.run_once and is_checkpoint(path_of(asked.train_dir)):
+        raise UserError(
+            f"--run_once=false waits for new checkpoints, and --train_dir={asked.train_dir} is one: name its run "
+            "directory."
+        )
     if asked.num_classes is not None and asked.source_flag != "predictions":
         print("warning: --num_classes is not used: the model has it.", file=sys.stderr)
+    for flag in ("report", "output_scores", "output_metrics"):
+        if is_remote(getattr(asked, flag)):
+            raise UserError(f"--{flag}={getattr(asked, flag)} is on another file system: name a path on this machine.")
     for flag in ("output_scores", "output_metrics"):
         path = Path(getattr(asked, flag))
         if getattr(asked, flag) and (path.is_dir() or not path.absolute().parent.is_dir()):
@@ -99,13 +105,17 @@ class Evaluator:
         source: what is evaluated.
 
     Raises:
-        UserError: if the report's folder cannot be made.
+        UserError: if the report's folder cannot be made, or one of the files about classes cannot be read.
     """
 
     def __init__(self, asked: EvalFlags, source: Source):
         self.asked, self.source = asked, source
         self.run = source.run if isinstance(source, RunSource) else None
         self.log = self.run and MetricsLog(self.run.logs("eval"), self.run.eval_metrics_file, "eval")
+        if asked.label_map:
+            label_map_for(asked.label_map, source.num_classes)
+        self.hierarchy = ontology_asked(asked, source) if asked.ontology else None
+        self.facts = class_facts(source, asked) if asked.report else None
         if asked.report:
             from yt8m_audio.evaluation.report import check_folder
 
@@ -132,11 +142,9 @@ class Evaluator:
             self._check_without_scores(limit)
             return Measured(*streamed(self.source, accumulator), None)
         found = scores_of(self.source)
-        scores = found.scores
-        loss = None if math.isnan(scores.loss) else scores.loss
-        measured = {"loss": loss, "num_unrated": scores.num_unrated}
-        figures = evaluate(scores.probabilities, scores.labels, top_k, **measured)
-        return Measured(figures, {**found.about, "exact": True}, scores)
+        accumulator.add(found.scores)
+        figures = accumulator.compute()
+        return Measured(figures, {**found.about, "exact": figures.pop("exact")}, found.scores)
 
     def intervals(self, scores: Scores) -> dict[str, tuple[float, float]]:
         """Computes the intervals of the figures that have some."""
@@ -148,19 +156,14 @@ class Evaluator:
             progress=lambda done, total: line.show(
                 f"{self.asked.bootstrap:,} resamples: {done:,} of {total:,} classes"
             ),
+            rated=scores.rated,
         )
         line.clear()
-        if scores.num_unrated is None:
-            return found
-        print(f"note: segments have no intervals of {', '.join(OF_RATED)}.")
-        return {name: interval for name, interval in found.items() if name not in OF_RATED}
+        return found
 
     def ontology(self, scores: Scores) -> dict:
         """Computes the figures by branch of the ontology."""
-        from yt8m_audio.audioset.ontology import read_ontology
-
-        ids = class_ids_for(self.asked.label_map or self.source.label_map, self.source.num_classes)
-        return ontology_figures(scores.probabilities, scores.labels, read_ontology(self.asked.ontology), ids)
+        return ontology_figures(scores.probabilities, scores.labels, *self.hierarchy, rated=scores.rated)
 
     def write(self, content: dict, measured: Measured, ontology: dict | None) -> None:
         """Writes the figures, and the scores where that is asked for."""
@@ -184,7 +187,9 @@ class Evaluator:
         """Writes the report."""
         from yt8m_audio.evaluation.report import write_report
 
-        whole = evaluated(measured.scores, measured.figures, measured.about, self.source, self.asked)
+        how = {"top_k": self.asked.top_k, **({"bootstrap": self.asked.bootstrap} if intervals else {})}
+        about = {**measured.about, **how}
+        whole = evaluated(measured.scores, measured.figures, about, self.source, self.facts)
         page = write_report(Path(self.asked.report), dataclasses.replace(whole, intervals=intervals, branches=ontology))
         print(f"The report is {page}.", flush=True)
 
@@ -197,6 +202,14 @@ class Evaluator:
                 f"--{wanting[0]} takes the scores of all clips in memory: {math.ceil(needed / MIB):,} MiB, and "
                 f"{limit / MIB:,.0f} may be used. Give a higher --max_eval_memory, or leave --{wanting[0]} out."
             )
+
+
+def ontology_asked(asked: EvalFlags, source: Source) -> tuple[Ontology, tuple[str, ...]]:
+    """Reads the ontology, and the ids of the classes, each of which must be a node of it."""
+    class_ids = class_ids_for(asked.label_map or source.label_map, source.num_classes)
+    ontology = read_ontology(asked.ontology)
+    check_nodes(ontology, class_ids, source.num_classes)
+    return ontology, class_ids
 
 
 def memory_limit(asked: int | None) -> float:

@@ -23,7 +23,8 @@ class ModelSource:
     """
 
     def __init__(self, score_batch: Callable, clips: Clips, about: dict, asked: Asked):
-        self.score_batch, self.clips, self.about, self.where = score_batch, clips, about, asked.where
+        self.score_batch, self.clips, self.where = score_batch, clips, asked.where
+        self.about = {**about, **dataclasses.replace(asked, num_classes=None).stated()}  # the model has its own
         self.num_classes, self.label_map = clips.data.num_classes, clips.data.label_map
         self.dataset = clips.in_order(asked.batch_size)
 

@@ -15,8 +15,8 @@ from rich.table import Table
 from yt8m_audio.audioset.ontology import Ontology
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.branches import branch_figures, violations
+from yt8m_audio.evaluation.report.ontology_tables import ontology_tables as group_tables
 
-TITLES = {"branches": "By branch of the ontology", "depths": "By steps below a root", "leaves": "Leaves apart"}
 RATES = {
     "rate": "in scores, of all clips × pairs",
     "rate_of_true": "in scores, where the class is true",
@@ -27,7 +27,12 @@ LEAVES, INNER = "leaves", "inner classes"
 
 
 def ontology_figures(
-    scores: np.ndarray, labels: np.ndarray, ontology: Ontology, class_ids: Sequence[str]
+    scores: np.ndarray,
+    labels: np.ndarray,
+    ontology: Ontology,
+    class_ids: Sequence[str],
+    *,
+    rated: np.ndarray | None = None,
 ) -> dict[str, dict]:
     """Returns the figures of all groups that the ontology makes of the classes.
 
@@ -36,6 +41,7 @@ def ontology_figures(
         labels: [clips, C], 0 or 1.
         ontology: with a node for each class.
         class_ids: the classes' ids, in the order of their indices (see yt8m_audio.audioset.class_ids).
+        rated: of segments, bool [clips, C], as `evaluate` takes it.
 
     Returns:
         `branches`, `depths` and `leaves`: name of the group -> what `branch_figures` gives; and `violations` of the
@@ -44,16 +50,23 @@ def ontology_figures(
     Raises:
         UserError: if a class is no node of the ontology, or the classes are not as many as the scores'.
     """
-    if len(class_ids) != np.shape(scores)[1]:
-        raise UserError(
-            f"--ontology needs the id, such as /m/09x0r, of each of the {np.shape(scores)[1]} classes, and there are "
-            f"{len(class_ids)}: give a --label_map with the columns index, mid and display_name."
-        )
+    check_nodes(ontology, class_ids, np.shape(scores)[1])
     groups = class_groups(ontology, class_ids)
     together = {name: classes for group in groups.values() for name, classes in group.items()}
-    figures = branch_figures(scores, labels, together)
+    figures = branch_figures(scores, labels, together, rated=rated)
     found = {part: {name: figures[name] for name in group} for part, group in groups.items()}
-    return {**found, "violations": violations(scores, labels, class_pairs(ontology, class_ids))}
+    return {**found, "violations": violations(scores, labels, class_pairs(ontology, class_ids), rated=rated)}
+
+
+def check_nodes(ontology: Ontology, class_ids: Sequence[str], num_classes: int) -> None:
+    """Raises a UserError unless there are as many ids as classes, each of a node of the ontology."""
+    if len(class_ids) != num_classes:
+        raise UserError(
+            f"--ontology needs the id, such as /m/09x0r, of each of the {num_classes} classes, and there are "
+            f"{len(class_ids)}: give a --label_map with the columns index, mid and display_name."
+        )
+    for each in class_ids:
+        ontology.node(each)
 
 
 def class_groups(ontology: Ontology, class_ids: Sequence[str]) -> dict[str, dict[str, list[int]]]:
@@ -89,7 +102,7 @@ def class_pairs(ontology: Ontology, class_ids: Sequence[str]) -> list[tuple[int,
 
 def ontology_tables(found: dict[str, dict]) -> list[Table]:
     """What `ontology_figures` gives, as tables to print."""
-    tables = [_groups_table(title, found[part]) for part, title in TITLES.items()]
+    tables = [_groups_table(each) for each in group_tables(found)]
     rates = found["violations"]
     table = Table(title="A class above the class that it is a kind of", title_justify="left", show_header=False)
     table.add_row("pairs of such classes", f"{rates['pairs']:,}")
@@ -98,14 +111,14 @@ def ontology_tables(found: dict[str, dict]) -> list[Table]:
     return [*tables, table]
 
 
-def _groups_table(title: str, groups: dict[str, dict]) -> Table:
-    table = Table(title=title, title_justify="left")
+def _groups_table(groups: dict) -> Table:
+    table = Table(title=groups["title"], title_justify="left")
     table.add_column("group", overflow="fold")
-    for name in ("classes", "positives", "mAP", "AUC", "d'"):
-        table.add_column(name, justify="right")
-    for name, each in groups.items():
-        counts = f"{each['classes']:,}", f"{each['positives']:,}"
-        table.add_row(name, *counts, *(f"{each[figure]:.4f}" for figure in ("mAP", "auc", "d_prime")))
+    for column in groups["columns"]:
+        table.add_column(column["label"], justify="right")
+    for row in groups["rows"]:
+        cells = (f"{row[each['key']]:{',' if each['whole'] else '.4f'}}" for each in groups["columns"])
+        table.add_row(row["name"], *cells)
     return table
 
 

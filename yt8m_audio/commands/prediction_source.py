@@ -16,7 +16,7 @@ from yt8m_audio.evaluation.prediction_files import Predictions, read_predictions
 from yt8m_audio.evaluation.scores import Scores
 from yt8m_audio.evaluation.sparse_rows import SparseRows, joined, sparse
 from yt8m_audio.evaluation.truth import Truth, joined_batches, places_in
-from yt8m_audio.labels import AUDIOSET_CLASSES, read_label_map
+from yt8m_audio.labels import AUDIOSET_CLASSES, label_map_for, read_label_map
 from yt8m_audio.prediction.top_k import clip_names
 
 
@@ -41,7 +41,7 @@ class PredictionSource:
             truth = truth.only(kept)
             self.about |= told_of_ids(asked.eval_ids, not_found)
         self.truth, self.places = truth, places_in(self.predictions, truth, self.where)
-        self.about |= self._told()
+        self.about |= {**self._told(), **asked.stated()}
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -63,13 +63,10 @@ class PredictionSource:
         else:
             clips = open_records(asked, asked_for)
             num_classes = clips.data.num_classes
-            truth = truth_of_records(clips, asked.batch_size)
+            by_segment = clips.data.segment_labels
+            truth = truth_of_ratings(clips, asked.batch_size) if by_segment else truth_of_records(clips)
             self.lost = clips.lost_lines()
-        if self.predictions.scores.least_classes > num_classes:
-            raise UserError(
-                f"{self.predictions.asked} lists class {self.predictions.scores.least_classes - 1}, and there are "
-                f"{num_classes} classes: set --num_classes, or --label_map."
-            )
+        check_fit(self.predictions, num_classes)
         return truth, num_classes
 
     def _told(self) -> dict:
@@ -88,10 +85,21 @@ class PredictionSource:
 def told_num_classes(predictions: Predictions, asked: Asked) -> int | None:
     """How many classes there are by what was given with the predictions; None where nothing tells."""
     if asked.num_classes:
+        label_map_for(asked.label_map, asked.num_classes)  # which must have as many
         return asked.num_classes
     if asked.label_map:
         return len(read_label_map(asked.label_map))
     return predictions.scores.least_classes if predictions.scores.classes is None else None
+
+
+def check_fit(predictions: Predictions, num_classes: int) -> None:
+    """Raises a UserError where predictions are of other classes than there are."""
+    least = predictions.scores.least_classes
+    said = f"there are {num_classes} classes: set --num_classes, or --label_map."
+    if predictions.scores.classes is None and least != num_classes:
+        raise UserError(f"{predictions.asked} lists {least} scores of a clip, and {said}")
+    if least > num_classes:
+        raise UserError(f"{predictions.asked} lists class {least - 1}, and {said}")
 
 
 def open_records(asked: Asked, num_classes: int | None) -> readers.Clips:
@@ -105,8 +113,16 @@ def open_records(asked: Asked, num_classes: int | None) -> readers.Clips:
     return readers.open_clips(asked.pattern, asked.flag, data)
 
 
-def truth_of_records(clips: readers.Clips, batch_size: int) -> Truth:
-    """Reads the labels of records."""
+def truth_of_records(clips: readers.Clips) -> Truth:
+    """Reads the labels of records, and no features."""
+    found = clips.described()
+    values, counts = found.labels
+    labels = SparseRows(values.astype(np.int32), np.ones(len(values), np.uint8), counts)
+    return Truth(found.video_id, found.video_id, found.start_time, labels)
+
+
+def truth_of_ratings(clips: readers.Clips, batch_size: int) -> Truth:
+    """Reads the ratings of segments."""
     parts = []
     with clips.errors_explained():
         for batch in clips.in_order(batch_size):

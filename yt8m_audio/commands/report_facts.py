@@ -1,13 +1,14 @@
 """What a report says beside scores and figures: names of classes, clips trained on, how training went."""
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Iterator
 
 import numpy as np
 
 import readers
-from yt8m_audio.audioset.class_ids import class_ids_for
+from readers.rows import Ragged
 from yt8m_audio.audioset.label_quality import read_label_quality
 from yt8m_audio.audioset.segments import read_segments
 from yt8m_audio.commands import assemble
@@ -22,7 +23,30 @@ from yt8m_audio.labels import label_map_for
 from yt8m_audio.run_directory import RunDirectory
 
 
-def evaluated(scores: Scores, figures: dict, about: dict, source: Source, asked: EvalFlags) -> Evaluated:
+@dataclasses.dataclass(frozen=True)
+class ClassFacts:
+    """What is known of the classes before anything is scored; see yt8m_audio.evaluation.evaluated."""
+
+    class_names: tuple[str, ...]
+    class_ids: tuple[str, ...]
+    train_positives: np.ndarray | None
+    label_quality: np.ndarray | None
+
+
+def class_facts(source: Source, asked: EvalFlags) -> ClassFacts:
+    """Reads what a command line names beside the clips: --label_map, --train_csv and --label_quality.
+
+    Raises:
+        UserError: if one of these cannot be read.
+    """
+    labels = label_map_for(asked.label_map or source.label_map, source.num_classes)
+    names = labels.names if labels else tuple(f"class {index}" for index in range(source.num_classes))
+    ids = labels.ids if labels else ()
+    quality = read_label_quality(asked.label_quality, ids, names) if asked.label_quality else None
+    return ClassFacts(names, ids, train_positives(source, asked.train_csv, ids), quality)
+
+
+def evaluated(scores: Scores, figures: dict, about: dict, source: Source, facts: ClassFacts) -> Evaluated:
     """Puts together what is known of an evaluation.
 
     Args:
@@ -30,23 +54,14 @@ def evaluated(scores: Scores, figures: dict, about: dict, source: Source, asked:
         figures: of them.
         about: where they come from.
         source: what was evaluated.
-        asked: the command line: --label_map, --train_csv and --label_quality.
-
-    Raises:
-        UserError: if a file that it names cannot be read.
+        facts: of its classes.
     """
-    num_classes, label_map = source.num_classes, asked.label_map or source.label_map
-    labels, ids = label_map_for(label_map, num_classes), class_ids_for(label_map, num_classes)
-    names = labels.names if labels else tuple(f"class {index}" for index in range(num_classes))
     of_run = isinstance(source, RunSource)
     return Evaluated(
         scores=scores,
         figures=figures,
         about=about,
-        class_names=names,
-        class_ids=ids,
-        train_positives=train_positives(source, asked.train_csv, ids),
-        label_quality=read_label_quality(asked.label_quality, ids, names) if asked.label_quality else None,
+        **{each.name: getattr(facts, each.name) for each in dataclasses.fields(facts)},
         training_curves=training_curves(source.run) if of_run else [],
         settings=json.loads((source.run.path / "config.json").read_text()) if of_run else {},
     )
@@ -61,16 +76,18 @@ def train_positives(source: Source, train_csv: str, ids: tuple[str, ...]) -> np.
         ids: of the classes.
     """
     if train_csv:
-        values = read_segments(train_csv, ids, "train_csv").label_values
+        found = read_segments(train_csv, ids, "train_csv")
+        labels = Ragged(found.label_values, found.label_counts)
     elif isinstance(source, RunSource):
         try:
-            values = training_clips(source.config.data).labels().values
+            labels = training_clips(source.config.data).labels()
         except UserError as error:
             print(f"note: the report does not count the clips trained on: {error}")
             return None
     else:
         return None
-    return np.bincount(values, minlength=source.num_classes)
+    once = np.unique(labels.rows * source.num_classes + labels.values)  # a clip may list a label twice
+    return np.bincount(once % source.num_classes, minlength=source.num_classes)
 
 
 def training_clips(data: DataConfig) -> readers.Clips:

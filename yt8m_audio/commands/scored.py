@@ -80,9 +80,14 @@ def open_source(source: str, asked: Asked) -> Source:
     return open_exported(source, asked) if is_exported else _open_run(path, asked)
 
 
+def is_checkpoint(path: AnyPath) -> bool:
+    """Whether a path has the name of a checkpoint in a run."""
+    return path.suffix == ".npz" and path.stem.startswith(STEP) and path.parent.name == CHECKPOINTS
+
+
 def _open_run(path: AnyPath, asked: Asked) -> RunSource:
     """Opens a run with one of its checkpoints."""
-    if path.suffix == ".npz" and path.stem.startswith(STEP) and path.parent.name == CHECKPOINTS:
+    if is_checkpoint(path):
         asked = dataclasses.replace(asked, checkpoint=path.stem.removeprefix(STEP).lstrip("0"))
         path = path.parent.parent
     if asked.source_flag != RUN_FLAG and not (path / "config.json").exists():

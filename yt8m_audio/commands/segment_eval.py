@@ -18,6 +18,7 @@ from rich.table import Table
 
 from yt8m_audio.commands.segment_ratings import read_ratings
 from yt8m_audio.errors import UserError
+from yt8m_audio.evaluation.json_values import as_json
 from yt8m_audio.evaluation.segment_metrics import (
     ClassFigures,
     mean_average_precision,
@@ -32,9 +33,9 @@ HEADER = "Class,Segments"
 COLUMNS = {
     "average_precision": "AP",
     "positives": "true",
-    "found": "of them ranked",
+    "found": "true ranked",
     "rated": "rated",
-    "ranked": "of them ranked",
+    "ranked": "rated ranked",
 }
 SEGMENT = r"[^\s:,]+:\d+"  # id:start
 SEGMENTS = re.compile(rf"(?:{SEGMENT}(?: +{SEGMENT})*)? *")
@@ -73,14 +74,14 @@ def main(argv) -> int:
     ratings = read_ratings(asked.eval_data_pattern, asked.label_cache)
     report = report_of(segment_figures(ratings, rankings, asked.top_n), asked.top_n, names)
     if asked.json:
-        print(json.dumps({**dataclasses.asdict(asked), **report}, indent=2))
+        print(json.dumps(as_json({**dataclasses.asdict(asked), **report}), indent=2))
     else:
         show(report, asked.top_n)
     return 0
 
 
 def report_of(figures: dict[int, ClassFigures], top_n: int, names: Sequence[str] = ()) -> dict:
-    """Returns the figures of a submission, as JSON takes them.
+    """Returns the figures of a submission, nan where one is not defined.
 
     Args:
         figures: from `segment_figures`.
@@ -98,7 +99,7 @@ def report_of(figures: dict[int, ClassFigures], top_n: int, names: Sequence[str]
         )
     return {
         "map": mean_average_precision(figures),
-        "submitted_map": _json_number(submitted_mean(figures)),
+        "submitted_map": submitted_mean(figures),
         "classes": sum(each.positives > 0 for each in figures.values()),
         "missing_classes": [index for index, each in figures.items() if each.positives and not each.submitted],
         "unrated_classes": [index for index, each in figures.items() if not each.rated],
@@ -140,7 +141,7 @@ def show(report: dict, top_n: int) -> None:
         precision = row["average_precision"]
         counts = (f"{row[name]:,}" for name in list(COLUMNS)[1:])
         first = (str(row["class"]), row["name"])[: 1 + named]
-        table.add_row(*first, "" if precision is None else f"{precision:.4f}", *counts)
+        table.add_row(*first, "" if math.isnan(precision) else f"{precision:.4f}", *counts)
     Console(width=None if sys.stdout.isatty() else 100).print(table)
     classes = f"{report['classes']:,} classes of which a segment is rated true"
     print(f"MAP{f'@{top_n}' if top_n else ''} {report['map']:.6f}, the mean over {classes}.")
@@ -153,8 +154,9 @@ def notes(report: dict) -> list[str]:
     found, missing, unrated = [], report["missing_classes"], report["unrated_classes"]
     if missing:
         mean = report["submitted_map"]
-        others = "" if mean is None else f" The mean over the others, as the starter's script takes it, is {mean:.6f}."
-        found.append(f"Classes that are not in the submission count 0: {_listed(missing)}.{others}")
+        found.append(f"Classes that are not in the submission count 0: {_listed(missing)}.")
+        if not math.isnan(mean):
+            found[-1] += f" The mean over the others, as the starter's script takes it, is {mean:.6f}."
     if unrated:
         found.append(f"Classes of the submission that are not rated are left out: {_listed(unrated)}.")
     return found
@@ -172,12 +174,7 @@ def _class_and_segments(line: str, where: str) -> tuple[int, list[str]]:
 
 def _row(index: int, figures: ClassFigures, names: Sequence[str]) -> dict:
     name = names[index] if index < len(names) else ""
-    precision = _json_number(figures.average_precision)
-    return {"class": index, "name": name, **dataclasses.asdict(figures), "average_precision": precision}
-
-
-def _json_number(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    return {"class": index, "name": name, **dataclasses.asdict(figures)}
 
 
 def _listed(classes: list[int], most: int = 5) -> str:

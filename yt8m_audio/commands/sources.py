@@ -6,6 +6,8 @@ from typing import Protocol
 
 from yt8m_audio.evaluation.scores import Scores
 
+STATED = ("segment_labels", "num_classes", "label_map", "skip_corrupt_records")
+
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
@@ -49,12 +51,24 @@ class Asked:
         """The source as the command line gave it, for errors."""
         return f"--{self.source_flag}={source}" if self.source_flag else source
 
+    def stated(self) -> dict:
+        """What else of it, that is not as usual, an evaluation depends on: all that doing it again takes."""
+        usual = {each.name: each.default for each in dataclasses.fields(self)}
+        return {name: getattr(self, name) for name in STATED if getattr(self, name) != usual[name]}
+
+
+def reading_of(flags) -> dict:
+    """Those of a command's flags, a dataclass, that are fields of `Asked`: how its clips are read."""
+    names = {each.name for each in dataclasses.fields(Asked)} & {each.name for each in dataclasses.fields(flags)}
+    return {name: getattr(flags, name) for name in names}
+
 
 class Source(Protocol):
     """Scores of clips, from wherever.
 
     Attributes:
-        about: what it is, as JSON takes it: `kind`, `source`, `model`, `eval_data_pattern`, and more by kind.
+        about: what it is, as JSON takes it: `kind`, `source`, `model`, `eval_data_pattern`, more by kind, and what
+            `Asked.stated` gives.
         where: the flag and the pattern of the clips, for errors.
         num_classes: C.
         label_map: path of the names of its classes, or "".

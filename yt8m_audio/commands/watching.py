@@ -1,16 +1,17 @@
-"""Evaluates a run while it is trained elsewhere: each new checkpoint, whatever happens to them meanwhile."""
+"""Evaluates a run while it is trained elsewhere: the newest checkpoint, whatever happens to them meanwhile."""
 
 import time
 from collections.abc import Callable
 
 from yt8m_audio.errors import UserError
+from yt8m_audio.evaluation.inputs import NotFiniteError
 from yt8m_audio.paths import AnyPath, RemotePath
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.training.checkpoints import DAMAGED, Checkpoints
 
 
 class Watcher:
-    """Waits for checkpoints, and has each evaluated.
+    """Waits for checkpoints, and has the newest evaluated; what came before it while one was evaluated is passed over.
 
     The run need not be there yet. Training drops old checkpoints, so that one may vanish when it is to be read; and
     one that is copied from another machine may be there in part: it is read again when its file has changed.
@@ -48,9 +49,16 @@ class Watcher:
             self.source, self.evaluator = self.opened()
         if not self._restored(step, file):
             return False
-        self.evaluator.evaluate()
+        self._evaluate(step)
         self.done = step
         return True
+
+    def _evaluate(self, step: int) -> None:
+        """Evaluates what was restored; a model that diverged may have recovered by the next checkpoint."""
+        try:
+            self.evaluator.evaluate()
+        except NotFiniteError as error:
+            self._say(f"note: step {step:,} is passed over: {error}")
 
     def _restored(self, step: int, file: tuple) -> bool:
         """Whether a checkpoint could be read."""

@@ -13,15 +13,15 @@ import math
 import numpy as np
 
 from yt8m_audio.errors import UserError
-from yt8m_audio.evaluation.inputs import checked
+from yt8m_audio.evaluation.inputs import checked, checked_rated
 from yt8m_audio.evaluation.kept_pairs import check_top_k
 from yt8m_audio.evaluation.metrics import evaluate
 from yt8m_audio.evaluation.score_sketch import num_bins
 from yt8m_audio.evaluation.scores import Scores
-from yt8m_audio.evaluation.streaming import StreamingAccumulator, added, check_same_classes
+from yt8m_audio.evaluation.streaming import StreamingAccumulator, check_same_classes
 
 MIB = 1 << 20
-EXACT_BYTES_PER_PAIR = 16  # measured: 5 in batches and 5 put together, then sorted scores, masks and indices
+EXACT_BYTES_PER_PAIR = 17  # measured, of segments: scores, labels, what was rated, then scores by rating, sorted ones
 FINEST_OCTAVE_BITS, COARSEST_OCTAVE_BITS = 10, 4
 BYTES_PER_KEPT_PAIR, BYTES_PER_LABEL = 7, 40  # a label's while figures are computed
 LABELS_PER_CLIP = 4  # AudioSet's clips have 2 to 3, YouTube-8M's 3.4
@@ -30,6 +30,8 @@ STREAMING_TEMPORARIES = 96 * MIB
 
 class ExactAccumulator:
     """Keeps all scores. Its figures are `evaluate`'s, and order, batches and merging do not change a bit of them.
+
+    But for the loss, where the batches give theirs: sums of means are rounded.
 
     Args:
         num_classes: C.
@@ -55,8 +57,9 @@ class ExactAccumulator:
             UserError: what `evaluate` raises of a batch, and classes that differ from those before.
         """
         if len(batch.labels):
-            scores, _ = checked(batch.probabilities, batch.labels)
+            scores, labels = checked(batch.probabilities, batch.labels)
             check_same_classes(self.num_classes, scores.shape[1])
+            checked_rated(batch.rated, labels)
             self.batches.append(batch)
 
     def merge(self, other: "ExactAccumulator") -> None:
@@ -78,10 +81,14 @@ class ExactAccumulator:
         names = ("probabilities", "labels", "video_ids", "start_times")
         columns = {name: np.concatenate([getattr(batch, name) for batch in self.batches]) for name in names}
         total = math.fsum(batch.loss * len(batch.labels) for batch in self.batches)
-        num_unrated = None
-        for batch in self.batches:
-            num_unrated = added(num_unrated, batch.num_unrated)
-        return Scores(**columns, loss=total / len(columns["labels"]), num_unrated=num_unrated)
+        return Scores(**columns, loss=total / len(columns["labels"]), rated=self._rated())
+
+    def _rated(self) -> np.ndarray | None:
+        """Which classes were rated, all of those of a batch that does not say; None where no batch does."""
+        if all(batch.rated is None for batch in self.batches):
+            return None
+        each = (np.ones(batch.labels.shape, bool) if batch.rated is None else batch.rated for batch in self.batches)
+        return np.concatenate([*each])
 
     def compute(self) -> dict[str, int | float | bool]:
         """The figures of `evaluate`, and `exact`, which is True.
@@ -91,7 +98,7 @@ class ExactAccumulator:
         """
         scores = self.scores()
         loss = None if math.isnan(scores.loss) else scores.loss
-        figures = evaluate(scores.probabilities, scores.labels, self.top_k, loss=loss, num_unrated=scores.num_unrated)
+        figures = evaluate(scores.probabilities, scores.labels, self.top_k, loss=loss, rated=scores.rated)
         return {**figures, "exact": True}
 
 
@@ -117,7 +124,7 @@ def fitting_accumulator(
             return StreamingAccumulator(num_classes, top_k, octave_bits)
     raise UserError(
         f"To evaluate {num_clips:,} clips of {num_classes:,} classes with top_k={top_k} takes {-(-least // MIB):,} MiB "
-        f"at least; allow that much memory, or a smaller top_k. Received: {max_bytes // MIB:,} MiB."
+        f"at least; allow that much memory, or a smaller top_k. Received: {int(max_bytes // MIB):,} MiB."
     )
 
 

@@ -34,7 +34,8 @@ from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.blocks import CLASSES_PER_LINE, THREADS, blocks, clip_blocks, in_threads
 from yt8m_audio.evaluation.class_rankings import d_prime, d_prime_of_mean
 from yt8m_audio.evaluation.clip_rankings import label_places
-from yt8m_audio.evaluation.inputs import checked
+from yt8m_audio.evaluation.inputs import checked, checked_rated, unrated_last
+from yt8m_audio.evaluation.thresholds import quotients
 
 RESAMPLES_OF_CLASS = 32  # at a time: the counts of 20,000 clips then stay in a core's cache
 RESAMPLES_OF_PAIRS = 4  # at a time: there are 20 pairs a clip
@@ -81,12 +82,13 @@ def confidence_intervals(
         seed: equal ones give equal intervals, on any number of cores.
         level: share of the resamples that lie in an interval.
         progress: called now and then with the number of classes done, and of all.
-        rated: [clips, classes], of segments, which are rated; None where all are.
+        rated: [clips, classes], of segments, which are rated, as `evaluate` takes it; None where all are.
 
     Raises:
         UserError: about scores and labels as `evaluate` does, but for a lack of labels; or where resamples is below 1.
     """
     scores, labels = checked(scores, labels)
+    rated = checked_rated(rated, labels)
     counts = draw_counts(len(scores), resamples, seed)
     figures = resampled_figures(scores, labels, counts, rated=rated, progress=progress)
     return {name: _interval(values, level) for name, values in figures.items()}
@@ -114,6 +116,7 @@ def paired_difference(
         UserError: as `confidence_intervals` does.
     """
     (first, labels), (second, _) = checked(first, labels), checked(second, labels)
+    rated = checked_rated(rated, labels)
     counts = draw_counts(len(labels), resamples, seed)
     figures = []
     for number, scores in enumerate((first, second)):
@@ -154,17 +157,19 @@ def resampled_figures(
         scores: float [clips, classes].
         labels: bool [clips, classes].
         counts: whole numbers [resamples, clips].
-        rated: bool [clips, classes], or None: a class is no negative of a clip for which it was not rated.
+        rated: bool [clips, classes], or None: a class is no negative of a clip for which it was not rated, and below
+            all that were.
         progress: called now and then with the number of classes done, and of all.
         top_k: classes of each clip that GAP looks at.
         threads: how many classes are worked on at a time.
     """
     sums, num_classes = [], scores.shape[1]
+    scores = unrated_last(scores, rated)
     precisions = _label_precisions(scores, labels)
 
     def sums_of(classes: slice) -> list[np.ndarray]:
         columns = range(num_classes)[classes]
-        ranked = _ranked_classes(scores, labels, rated, classes)
+        ranked = _ranked_classes(scores, labels, classes)
         return [_sums(each, *precisions[index], counts) for index, each in zip(columns, ranked, strict=True)]
 
     with ThreadPoolExecutor(threads) as pool:
@@ -176,7 +181,7 @@ def resampled_figures(
         pairs = _ranked_pairs(scores, labels, top_k)
         parts = blocks(len(counts), RESAMPLES_OF_PAIRS)
         right = np.concatenate([*pool.map(lambda block: pairs.sums(counts[block])[0], parts)])  # [R]
-    return {f"gap@{top_k}": _quotient(right, sums[:, NUM_POSITIVES].sum(axis=0)), **_means(sums)}
+    return {f"gap@{top_k}": quotients(right, sums[:, NUM_POSITIVES].sum(axis=0)), **_means(sums)}
 
 
 class Ranking:
@@ -218,12 +223,11 @@ def _best_first(scores: np.ndarray, items: np.ndarray) -> np.ndarray:
     return items[np.argsort(-scores[items])]
 
 
-def _ranked_classes(scores: np.ndarray, labels: np.ndarray, rated: np.ndarray | None, classes: slice) -> list[Ranking]:
-    """The rankings of all clips for some classes."""
+def _ranked_classes(scores: np.ndarray, labels: np.ndarray, classes: slice) -> list[Ranking]:
+    """The rankings of all clips for some classes; what scores -inf was not rated."""
     columns, true = (np.ascontiguousarray(each[:, classes].T) for each in (scores, labels))  # [c, N]
-    negatives = ~true if rated is None else ~true & np.asarray(rated[:, classes], bool).T
     clips = np.arange(len(scores))
-    return [Ranking(*each, clips) for each in zip(columns, true, negatives, strict=True)]
+    return [Ranking(*each, clips) for each in zip(columns, true, ~true & (columns > -np.inf), strict=True)]
 
 
 def _ranked_pairs(scores: np.ndarray, labels: np.ndarray, top_k: int) -> Ranking:
@@ -258,27 +262,22 @@ def _means(sums: np.ndarray) -> dict[str, np.ndarray]:
     """Figures over the classes [R], from the sums of all of them [C, 5, R]."""
     precision, half_pairs, num_positives, num_negatives, label_precision = sums.transpose(1, 2, 0)  # [R, C] each
     num_pairs = num_positives * num_negatives
-    auc = _quotient(half_pairs, 2 * num_pairs)
+    auc = quotients(half_pairs, 2 * num_pairs)
     mean_auc = _mean_defined(auc)
     own = [[d_prime(*each) for each in zip(*rows, strict=True)] for rows in zip(auc, num_pairs, strict=True)]
     return {
-        "mAP": _mean_defined(_quotient(precision, num_positives)),
+        "mAP": _mean_defined(quotients(precision, num_positives)),
         "auc": mean_auc,
         "d_prime": np.array([*map(d_prime_of_mean, mean_auc, num_pairs)]),
         "d_prime_class_mean": _mean_defined(np.array(own)),
-        "lwlrap": _quotient(label_precision.sum(axis=1), num_positives.sum(axis=1)),
-        "lwlrap_class_mean": _mean_defined(_quotient(label_precision, num_positives)),
+        "lwlrap": quotients(label_precision.sum(axis=1), num_positives.sum(axis=1)),
+        "lwlrap_class_mean": _mean_defined(quotients(label_precision, num_positives)),
     }
-
-
-def _quotient(sums: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Quotients, nan where the divisor is 0."""
-    return np.divide(sums, numbers, out=np.full(np.shape(sums), np.nan), where=numbers > 0)
 
 
 def _mean_defined(values: np.ndarray) -> np.ndarray:
     """Means of the values of each row [R, C] that are not nan; nan where none is."""
-    return _quotient(np.nansum(values, axis=1), np.count_nonzero(~np.isnan(values), axis=1))
+    return quotients(np.nansum(values, axis=1), np.count_nonzero(~np.isnan(values), axis=1))
 
 
 def _moved(values: np.ndarray) -> np.ndarray:

@@ -14,13 +14,13 @@ from numpy.typing import ArrayLike
 
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.blocks import clip_blocks
-from yt8m_audio.evaluation.class_rankings import d_prime_of_mean, num_pairs_per_class, rank_classes
-from yt8m_audio.evaluation.inputs import checked
+from yt8m_audio.evaluation.class_rankings import d_prime_of_mean, rank_classes
+from yt8m_audio.evaluation.inputs import checked, checked_rated, unrated_last
 from yt8m_audio.evaluation.thresholds import mean_defined
 
 
 def branch_figures(
-    scores: ArrayLike, labels: ArrayLike, branches: Mapping[str, Sequence[int]]
+    scores: ArrayLike, labels: ArrayLike, branches: Mapping[str, Sequence[int]], *, rated: ArrayLike | None = None
 ) -> dict[str, dict[str, int | float]]:
     """Returns the macro figures of each group of classes.
 
@@ -30,6 +30,7 @@ def branch_figures(
         scores: [clips, C].
         labels: [clips, C], 0 or 1.
         branches: class indices by name of the group; a class may be in several.
+        rated: of segments, bool [clips, C], as `evaluate` takes it.
 
     Returns:
         By name: `classes` of the group, those of them `with_positives`, their `positives` over all clips, and
@@ -40,9 +41,8 @@ def branch_figures(
         UserError: as `evaluate` does; if a group has no class, or one that is not there.
     """
     scores, labels = checked(scores, labels)
-    rankings = rank_classes(scores, labels)
+    rankings = rank_classes(unrated_last(scores, checked_rated(rated, labels)), labels)
     num_positives = rankings.num_positives  # (C,)
-    num_pairs = num_pairs_per_class(num_positives, len(labels))
     found = {}
     for name, members in branches.items():
         classes = _checked_classes(name, members, len(num_positives))
@@ -53,12 +53,14 @@ def branch_figures(
             "positives": int(num_positives[classes].sum()),
             "mAP": mean_defined(rankings.average_precision[classes]),
             "auc": mean_auc,
-            "d_prime": d_prime_of_mean(mean_auc, num_pairs[classes]),
+            "d_prime": d_prime_of_mean(mean_auc, rankings.num_pairs[classes]),
         }
     return found
 
 
-def violations(scores: ArrayLike, labels: ArrayLike, pairs: Sequence[tuple[int, int]]) -> dict[str, int | float]:
+def violations(
+    scores: ArrayLike, labels: ArrayLike, pairs: Sequence[tuple[int, int]], *, rated: ArrayLike | None = None
+) -> dict[str, int | float]:
     """Returns how often a class scores above the class that it is a kind of.
 
     A clip violates a pair (child, parent) where the child's score is above the parent's: what is a dog with
@@ -68,6 +70,8 @@ def violations(scores: ArrayLike, labels: ArrayLike, pairs: Sequence[tuple[int, 
         scores: [clips, C].
         labels: [clips, C], 0 or 1.
         pairs: class indices (child, parent), each in 0 to C - 1.
+        rated: of segments, bool [clips, C], as `evaluate` takes it: a pair counts in the clips for which both of its
+            classes were rated, and a clip that has one such pair.
 
     Returns:
         `pairs`: how many there are; `rate`: share of violations among all clips × pairs; `rate_of_true`: the same
@@ -79,23 +83,32 @@ def violations(scores: ArrayLike, labels: ArrayLike, pairs: Sequence[tuple[int, 
         UserError: as `evaluate` does.
     """
     scores, labels = checked(scores, labels)
+    rated = checked_rated(rated, labels)
     children, parents = np.array(pairs, np.int64).reshape(-1, 2).T  # (P,), (P,)
-    violated = of_true = of_labels = true = clips = 0
+    counts = np.zeros(7, np.int64)
     for block in clip_blocks(*scores.shape):
-        above = scores[block][:, children] > scores[block][:, parents]  # (n, P)
-        is_child, is_parent = labels[block][:, children], labels[block][:, parents]  # (n, P)
-        violated += np.count_nonzero(above)
-        of_true += np.count_nonzero(above & is_child)
-        of_labels += np.count_nonzero(is_child & ~is_parent)
-        true += np.count_nonzero(is_child)
-        clips += np.count_nonzero(above.any(axis=1))
+        counts += _counts(scores[block], labels[block], None if rated is None else rated[block], children, parents)
+    counted, violated, true, of_true, of_labels, clips, clips_counted = counts.tolist()
     return {
         "pairs": len(children),
-        "rate": _share(violated, len(scores) * len(children)),
+        "rate": _share(violated, counted),
         "rate_of_true": _share(of_true, true),
         "rate_of_labels": _share(of_labels, true),
-        "clips": _share(clips, len(scores) if len(children) else 0),
+        "clips": _share(clips, clips_counted),
     }
+
+
+def _counts(
+    scores: np.ndarray, labels: np.ndarray, rated: np.ndarray | None, children: np.ndarray, parents: np.ndarray
+) -> np.ndarray:
+    """Of some clips, from [n, C] each: what `violations` counts, int64 [7]."""
+    counted = np.ones((len(scores), len(children)), bool)  # (n, P)
+    if rated is not None:
+        counted = rated[:, children] & rated[:, parents]
+    above = counted & (scores[:, children] > scores[:, parents])
+    true = counted & labels[:, children]
+    of_pairs = counted, above, true, above & true, true & ~labels[:, parents]
+    return np.array([*map(np.count_nonzero, (*of_pairs, above.any(axis=1), counted.any(axis=1)))])
 
 
 def _checked_classes(name: str, members: Sequence[int], num_classes: int) -> np.ndarray:

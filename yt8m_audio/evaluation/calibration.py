@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.blocks import PAIRS_PER_BLOCK, blocks
+from yt8m_audio.evaluation.inputs import checked, checked_rated, unrated_last
 from yt8m_audio.evaluation.reliability import bin_sums
 from yt8m_audio.run_directory import write_json
 
@@ -63,15 +64,16 @@ def fit(probabilities: ArrayLike, labels: ArrayLike, rated: ArrayLike | None = N
         rated: bool [clips, C], of segments; None where all are. Only what was rated counts.
 
     Raises:
-        UserError: if there is no positive.
+        UserError: as `evaluate` does, such as about NaN; if there is no positive.
     """
-    probabilities, labels = np.asarray(probabilities, np.float32), np.asarray(labels, bool)
-    counted = np.ones(labels.shape, bool) if rated is None else np.asarray(rated, bool)
+    probabilities, labels = checked(probabilities, labels)
+    probabilities, rated = probabilities.astype(np.float32, copy=False), checked_rated(rated, labels)
+    counted = np.ones(labels.shape, bool) if rated is None else rated
     if not labels[counted].any():
         raise UserError(f"Calibration needs labels: none of the {len(labels):,} clips has one. Give labelled clips.")
     logits, true = to_logits(probabilities[counted]), labels[counted]  # [pairs]
     temperature = fit_temperature(logits, true)
-    scaled = np.where(counted, at_temperature(probabilities, temperature), np.float32(0))
+    scaled = unrated_last(at_temperature(probabilities, temperature), rated)
     shared = best_threshold(scaled.ravel(), labels.ravel())
     thresholds, few = thresholds_per_class(scaled, labels, shared)
     return Calibration(
@@ -119,6 +121,8 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
     """The threshold with the highest F1, of scores [N] in [0, 1] and labels bool [N] with at least one positive.
 
+    Scores of -inf stand for what was not rated.
+
     The highest of equal ones, halfway to the next score below, so that rounding does not move a score across.
     """
     ranked, positives = np.sort(scores), np.unique(scores[labels])  # ascending
@@ -126,8 +130,8 @@ def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
     below = np.searchsorted(ranked, positives, "left")
     f1 = 2 * true / (len(ranked) - below + np.count_nonzero(labels))
     best = len(f1) - 1 - int(np.argmax(f1[::-1]))
-    next_below = ranked[below[best] - 1] if below[best] else 0.0
-    return (float(positives[best]) + float(next_below)) / 2
+    next_below = max(float(ranked[below[best] - 1]), 0.0) if below[best] else 0.0
+    return (float(positives[best]) + next_below) / 2
 
 
 def thresholds_per_class(scores: np.ndarray, labels: np.ndarray, shared: float) -> tuple[list[float], list[int]]:

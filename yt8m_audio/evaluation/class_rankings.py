@@ -22,15 +22,26 @@ class ClassRankings:
         average_precision: of each class (C,), nan without positives.
         auc: of each class (C,), nan without positives or negatives.
         num_positives: of each class (C,).
+        num_rated: clips that were rated for each class (C,).
         positives: scores of all positives (P,), ascending.
-        pairs: scores of all clip-class pairs, in several arrays, each ascending.
+        pairs: scores of all rated clip-class pairs, in several arrays, each ascending.
     """
 
     average_precision: np.ndarray
     auc: np.ndarray
     num_positives: np.ndarray
+    num_rated: np.ndarray
     positives: np.ndarray
     pairs: list[np.ndarray]
+
+    @property
+    def num_pairs(self) -> np.ndarray:
+        """Positives times negatives of each class (C,)."""
+        return self.num_positives * (self.num_rated - self.num_positives)
+
+    def d_primes(self) -> np.ndarray:
+        """d' of each class's own AUC (C,), finite also where that is 1."""
+        return np.array([*map(d_prime, self.auc, self.num_pairs)])
 
     def micro_average_precision(self) -> float:
         """See `yt8m_audio.evaluation.metrics.micro_average_precision`."""
@@ -38,23 +49,30 @@ class ClassRankings:
 
 
 def rank_classes(scores: np.ndarray, labels: np.ndarray) -> ClassRankings:
-    """Ranks all clips for every class; takes what `yt8m_audio.evaluation.inputs.checked` returns."""
+    """Ranks all clips for every class; takes what `checked` and `unrated_last` of evaluation/inputs.py return."""
     num_classes = scores.shape[1]
     places = np.flatnonzero(labels)
     of_positives = scores.ravel()[places]
     positives = positives_by_class(of_positives, places % num_classes, num_classes)
 
-    def ranked(classes: slice) -> tuple[list[tuple[float, float]], np.ndarray]:
+    def ranked(classes: slice) -> tuple[list[tuple[float, float]], list[int], np.ndarray]:
         columns = scores[:, classes].T.copy(order="C")  # (block, N)
         columns.sort(axis=1)
-        areas = [*map(_areas, columns, positives[classes])]
+        rated = [*map(_rated, columns)]
+        areas = [*map(_areas, rated, positives[classes])]
         pairs = columns.reshape(-1)
         pairs.sort()
-        return areas, pairs
+        return areas, [*map(len, rated)], _rated(pairs)
 
-    areas, pairs = zip(*in_threads(ranked, class_blocks(*scores.shape)), strict=True)
+    areas, num_rated, pairs = zip(*in_threads(ranked, class_blocks(*scores.shape)), strict=True)
     average_precision, auc = np.concatenate(areas).T
-    return ClassRankings(average_precision, auc, np.array([*map(len, positives)]), np.sort(of_positives), [*pairs])
+    numbers = np.array([*map(len, positives)]), np.concatenate(num_rated)
+    return ClassRankings(average_precision, auc, *numbers, np.sort(of_positives), [*pairs])
+
+
+def _rated(ranked: np.ndarray) -> np.ndarray:
+    """Those of some ascending scores that are above -inf, which stands for what was not rated."""
+    return ranked[np.searchsorted(ranked, ranked.dtype.type(-np.inf), "right") :]
 
 
 def _areas(ranked: np.ndarray, positives: np.ndarray) -> tuple[float, float]:
@@ -95,20 +113,3 @@ def d_prime(auc: float, num_pairs: float = math.inf) -> float:
 def d_prime_of_mean(mean_auc: float, num_pairs: np.ndarray) -> float:
     """d' of a mean AUC, from the pairs behind the AUC of each class (C,), 0 where it has none."""
     return d_prime(mean_auc, num_pairs.max() * np.count_nonzero(num_pairs))
-
-
-def num_pairs_per_class(num_positives: np.ndarray, num_clips: int) -> np.ndarray:
-    """Positives times negatives (C,)."""
-    return num_positives * (num_clips - num_positives)
-
-
-def of_rated(
-    auc: np.ndarray, num_pairs: np.ndarray, num_positives: np.ndarray, num_unrated: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """AUC and pairs of the rated clips alone (C,): every positive is above every clip that was not rated."""
-    if num_unrated is None:
-        return auc, num_pairs
-    rated_pairs = num_pairs - num_positives * num_unrated
-    right_pairs = auc * num_pairs - num_positives * num_unrated
-    some = rated_pairs > 0
-    return np.where(some, right_pairs / np.where(some, rated_pairs, 1), np.nan), rated_pairs

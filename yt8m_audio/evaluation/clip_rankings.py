@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from yt8m_audio.evaluation.blocks import PAIRS_PER_BLOCK, blocks, clip_blocks, in_threads
-from yt8m_audio.evaluation.thresholds import mean_defined
+from yt8m_audio.evaluation.thresholds import mean_defined, quotients
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,19 +120,14 @@ class PlaceSums:
         return math.fsum(self.label_precisions) / num_labels if num_labels else math.nan
 
     def lwlrap_per_class(self) -> np.ndarray:
-        return shares(self.label_precisions, self.num_labels)
+        return quotients(self.label_precisions, self.num_labels)
 
     def lwlrap_class_mean(self) -> float:
         return mean_defined(self.lwlrap_per_class())
 
 
-def shares(totals: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Totals over counts, nan where there are none."""
-    return np.divide(totals, counts, out=np.full(len(counts), np.nan), where=counts > 0)
-
-
 def label_places(scores: np.ndarray, labels: np.ndarray) -> LabelPlaces:
-    """Finds the places of all labels; takes what `yt8m_audio.evaluation.inputs.checked` returns."""
+    """Finds the places of all labels; takes what `checked` and `unrated_last` of evaluation/inputs.py return."""
     num_clips, num_classes = scores.shape
     clips = clip_blocks(num_clips, num_classes)
     found = in_threads(lambda block: _places(scores[block], labels[block], block.start), clips)

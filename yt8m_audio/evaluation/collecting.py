@@ -21,17 +21,17 @@ def collect(
     probabilities = np.empty((num_clips, num_classes), np.float32)
     labels = np.empty((num_clips, num_classes), np.uint8)
     video_ids, start_times = np.empty(num_clips, object), np.empty(num_clips, np.float32)
-    loss, done, num_unrated = 0.0, 0, None
+    loss, done, rated = 0.0, 0, None
     for batch in batches:
         rows = slice(done, done + len(batch.labels))
         probabilities[rows], labels[rows] = batch.probabilities, batch.labels
         video_ids[rows], start_times[rows] = batch.video_ids, batch.start_times
         loss += batch.loss * len(batch.labels)
-        if batch.num_unrated is not None:
-            num_unrated = batch.num_unrated if num_unrated is None else num_unrated + batch.num_unrated
+        if batch.rated is not None:
+            rated = np.ones((num_clips, num_classes), bool) if rated is None else rated
+            rated[rows] = batch.rated
         done = rows.stop
         progress(done)
     kept = slice(done)
-    return Scores(
-        probabilities[kept], labels[kept], loss / max(done, 1), num_unrated, video_ids[kept], start_times[kept]
-    )
+    mean_loss, rated = loss / max(done, 1), None if rated is None else rated[kept]
+    return Scores(probabilities[kept], labels[kept], mean_loss, rated, video_ids[kept], start_times[kept])

@@ -6,6 +6,10 @@ from numpy.typing import ArrayLike
 from yt8m_audio.errors import UserError
 
 
+class NotFiniteError(UserError):
+    """Scores that are NaN or infinite, as those of a model that diverged are."""
+
+
 def checked(scores: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Returns scores as float32 or float64 and labels as bool, both [clips, classes].
 
@@ -20,6 +24,34 @@ def checked(scores: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarra
         )
     check_any_clip(scores.shape)
     return _checked_scores(scores), _checked_labels(labels)
+
+
+def checked_rated(rated: ArrayLike | None, labels: np.ndarray) -> np.ndarray | None:
+    """Returns which classes were rated as bool [clips, classes], None where all were.
+
+    Raises:
+        UserError: the shape is not that of the labels, or a class that was not rated is true.
+    """
+    if rated is None:
+        return None
+    rated = np.asarray(rated, bool)
+    if rated.shape != labels.shape:
+        raise UserError(
+            "What was rated must have the shape of the labels [clips, classes]; give a row per clip and a column per "
+            f"class. Received: rated {rated.shape}, labels {labels.shape}."
+        )
+    unknown = np.count_nonzero(labels & ~rated)
+    if unknown:
+        raise UserError(
+            "A class that was not rated cannot be true; leave such labels out. Received: "
+            f"{unknown} of {np.count_nonzero(labels)} labels that were not rated."
+        )
+    return rated
+
+
+def unrated_last(scores: np.ndarray, rated: np.ndarray | None) -> np.ndarray:
+    """Scores [clips, classes] with -inf for what was not rated: below all that was, whatever score that has."""
+    return scores if rated is None else np.where(rated, scores, scores.dtype.type(-np.inf))
 
 
 def check_any_clip(shape: tuple[int, int]) -> None:
@@ -46,7 +78,7 @@ def _checked_scores(scores: np.ndarray) -> np.ndarray:
     finite = np.isfinite(scores)
     if not finite.all():
         clip, index = np.argwhere(~finite)[0]
-        raise UserError(
+        raise NotFiniteError(
             "Scores must be finite; did the loss diverge? Evaluate an earlier checkpoint. Received: "
             f"{np.count_nonzero(~finite)} of {finite.size} NaN or infinite, "
             f"the first {scores[clip, index]} at clip {clip}, class {index}."

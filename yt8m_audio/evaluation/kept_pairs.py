@@ -78,7 +78,7 @@ class KeptParts:
 def best_pairs(scores: np.ndarray, labels: np.ndarray, top_k: int) -> KeptPairs:
     """Keeps the k best pairs of every clip, all of them where there are fewer; of equal ones the lower class.
 
-    Takes what `yt8m_audio.evaluation.inputs.checked` returns.
+    Takes what `checked` and `unrated_last` of yt8m_audio.evaluation.inputs return.
     """
     check_top_k(top_k)
     depth = min(top_k, scores.shape[1])

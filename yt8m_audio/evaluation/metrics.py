@@ -27,20 +27,14 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from yt8m_audio.evaluation.class_rankings import (
-    d_prime,
-    d_prime_of_mean,
-    num_pairs_per_class,
-    of_rated,
-    rank_classes,
-)
+from yt8m_audio.evaluation.class_rankings import ClassRankings, d_prime, d_prime_of_mean, rank_classes
 from yt8m_audio.evaluation.clip_rankings import PlaceSums, label_places
 from yt8m_audio.evaluation.cross_entropy import LOSS_EPSILON, cross_entropies
-from yt8m_audio.evaluation.inputs import check_any_positive, checked
+from yt8m_audio.evaluation.inputs import check_any_positive, checked, checked_rated, unrated_last
 from yt8m_audio.evaluation.kept_pairs import average_precision_at_k_per_class as kept_average_precisions
 from yt8m_audio.evaluation.kept_pairs import best_pairs
 from yt8m_audio.evaluation.kept_pairs import global_average_precision as kept_average_precision
-from yt8m_audio.evaluation.reliability import NUM_BINS, BinSums, bin_sums
+from yt8m_audio.evaluation.reliability import NUM_BINS, bin_sums
 from yt8m_audio.evaluation.thresholds import mean_defined
 
 __all__ = [
@@ -71,20 +65,18 @@ def evaluate(
     top_k: int = 20,
     *,
     loss: float | None = None,
-    num_unrated: np.ndarray | None = None,
+    rated: ArrayLike | None = None,
 ) -> dict[str, int | float]:
     """Returns every metric of a set of clips, in the order in which they are printed.
-
-    Segments: multiply scores by their label weights first, as the starter code does, and give `num_unrated`.
 
     Args:
         scores: [clips, classes], finite, higher is likelier; float32 and float64 are taken as they are.
         labels: [clips, classes], 0 or 1, any type.
         top_k: classes kept of each clip for `gap@k` and `map@k`; all of them where there are fewer.
         loss: the label loss where the caller has measured its own, reported in place of `cross_entropy`.
-        num_unrated: clips [classes] that were not rated for a class, whose score and label are 0: they are no
-            negatives to AUC and d', and not among the pairs of `ece`. To the other figures they do not matter, as
-            they rank behind all that were rated.
+        rated: of segments, bool [clips, classes], which classes were rated; None where all are. What was not rated is
+            neither positive nor negative: it ranks behind all that was, whatever its score (the starter code makes
+            that 0), and is not among the pairs of AUC, d', `loss` and `ece`.
 
     Returns:
         `clips`, then the figures, nan where one is undefined: `auc` and both d' where no class has positives and
@@ -92,16 +84,17 @@ def evaluate(
 
     Raises:
         UserError: no clips, no labels, shapes that differ or are not 2-D, NaN or infinite scores, labels other
-            than 0 and 1, top_k below 1.
+            than 0 and 1, labels that were not rated, top_k below 1.
     """
     scores, labels = checked(scores, labels)
-    kept = best_pairs(scores, labels, top_k)
-    ranked = rank_classes(scores, labels)
+    rated = checked_rated(rated, labels)
+    ranking = unrated_last(scores, rated)
+    kept = best_pairs(ranking, labels, top_k)
+    ranked = rank_classes(ranking, labels)
     num_positives = ranked.num_positives
     check_any_positive(num_positives.sum(), len(scores))
-    auc, num_pairs = of_rated(ranked.auc, num_pairs_per_class(num_positives, len(scores)), num_positives, num_unrated)
-    places = label_places(scores, labels).sums()
-    mean_auc = mean_defined(auc)
+    places = label_places(ranking, labels).sums()
+    mean_auc = mean_defined(ranked.auc)
     return {
         "clips": len(scores),
         "hit@1": places.hit_at_one(),
@@ -110,14 +103,14 @@ def evaluate(
         f"map@{top_k}": mean_defined(kept_average_precisions([kept], num_positives)),
         "mAP": mean_defined(ranked.average_precision),
         "auc": mean_auc,
-        "d_prime": d_prime_of_mean(mean_auc, num_pairs),
-        "d_prime_class_mean": mean_defined([*map(d_prime, auc, num_pairs)]),
-        "loss": _mean_cross_entropy(scores, labels) if loss is None else float(loss),
+        "d_prime": d_prime_of_mean(mean_auc, ranked.num_pairs),
+        "d_prime_class_mean": mean_defined(ranked.d_primes()),
+        "loss": _mean_cross_entropy(scores, labels, rated) if loss is None else float(loss),
         "lwlrap": places.lwlrap(),
         "lwlrap_class_mean": places.lwlrap_class_mean(),
         "micro_ap": ranked.micro_average_precision(),
         "coverage": places.coverage(),
-        "ece": _calibration_error(bin_sums(ranked.pairs, ranked.positives).without_unrated(num_unrated), scores),
+        "ece": _calibration_error(ranked),
     }
 
 
@@ -196,7 +189,7 @@ def average_precision_per_class(scores: ArrayLike, labels: ArrayLike) -> np.ndar
 
     Its mean is AudioSet's mAP. Equals scikit-learn's `average_precision_score`, ties included.
     """
-    return rank_classes(*checked(scores, labels)).average_precision
+    return _ranked(scores, labels).average_precision
 
 
 def micro_average_precision(scores: ArrayLike, labels: ArrayLike) -> float:
@@ -204,21 +197,21 @@ def micro_average_precision(scores: ArrayLike, labels: ArrayLike) -> float:
 
     GAP@k with nothing left out. Equals scikit-learn's `average_precision_score(average="micro")`, ties included.
     """
-    return rank_classes(*checked(scores, labels)).micro_average_precision()
+    return _ranked(scores, labels).micro_average_precision()
 
 
-def roc_auc_per_class(scores: ArrayLike, labels: ArrayLike, num_unrated: np.ndarray | None = None) -> np.ndarray:
+def roc_auc_per_class(scores: ArrayLike, labels: ArrayLike, rated: ArrayLike | None = None) -> np.ndarray:
     """Area under the ROC curve [classes], each in [0, 1]; nan for a class without positives or negatives.
 
     The share of pairs (positive, negative) in the right order, one of equal scores as half a pair. Equals
-    scikit-learn's `roc_auc_score`. `num_unrated` as in `evaluate`.
+    scikit-learn's `roc_auc_score`. `rated` as in `evaluate`.
     """
-    return _auc_and_pairs(scores, labels, num_unrated)[0]
+    return _ranked(scores, labels, rated).auc
 
 
-def d_prime_per_class(scores: ArrayLike, labels: ArrayLike, num_unrated: np.ndarray | None = None) -> np.ndarray:
+def d_prime_per_class(scores: ArrayLike, labels: ArrayLike, rated: ArrayLike | None = None) -> np.ndarray:
     """d' of each class's own AUC [classes], finite also where that is 1; nan where it has none."""
-    return np.array([*map(d_prime, *_auc_and_pairs(scores, labels, num_unrated))])
+    return _ranked(scores, labels, rated).d_primes()
 
 
 def cross_entropy(probabilities: ArrayLike, labels: ArrayLike) -> float:
@@ -227,14 +220,15 @@ def cross_entropy(probabilities: ArrayLike, labels: ArrayLike) -> float:
 
 
 def reliability(
-    scores: ArrayLike, labels: ArrayLike, bins: int = NUM_BINS, *, num_unrated: np.ndarray | None = None
+    scores: ArrayLike, labels: ArrayLike, bins: int = NUM_BINS, *, rated: ArrayLike | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean score, share that is true, and count of the clip-class pairs in each bin of scores (bins,).
 
     Bins have equal widths over [0, 1], each with its lower edge, the last with 1 as well; mean and share are nan
-    where one is empty. A score outside [0, 1] is in the bin nearest to it. `num_unrated` as in `evaluate`.
+    where one is empty. A score outside [0, 1] is in the bin nearest to it. `rated` as in `evaluate`.
     """
-    return _bins(scores, labels, bins).without_unrated(num_unrated).reliability()
+    ranked = _ranked(scores, labels, rated)
+    return bin_sums(ranked.pairs, ranked.positives, bins).reliability()
 
 
 def expected_calibration_error(scores: ArrayLike, labels: ArrayLike, bins: int = NUM_BINS) -> float:
@@ -242,30 +236,23 @@ def expected_calibration_error(scores: ArrayLike, labels: ArrayLike, bins: int =
 
     Over all clip-class pairs, nearly all of which are negatives with a score near 0: it is small for any model.
     """
-    return _calibration_error(_bins(scores, labels, bins), np.asarray(scores))
+    return _calibration_error(_ranked(scores, labels), bins)
 
 
 def _places(scores: ArrayLike, labels: ArrayLike) -> PlaceSums:
     return label_places(*checked(scores, labels)).sums()
 
 
-def _auc_and_pairs(
-    scores: ArrayLike, labels: ArrayLike, num_unrated: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _ranked(scores: ArrayLike, labels: ArrayLike, rated: ArrayLike | None = None) -> ClassRankings:
     scores, labels = checked(scores, labels)
-    ranked = rank_classes(scores, labels)
-    num_pairs = num_pairs_per_class(ranked.num_positives, len(scores))
-    return of_rated(ranked.auc, num_pairs, ranked.num_positives, num_unrated)
+    return rank_classes(unrated_last(scores, checked_rated(rated, labels)), labels)
 
 
-def _mean_cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    return math.fsum(cross_entropies(probabilities, labels)) / len(labels)
+def _mean_cross_entropy(probabilities: np.ndarray, labels: np.ndarray, rated: np.ndarray | None = None) -> float:
+    return math.fsum(cross_entropies(probabilities, labels, rated)) / len(labels)
 
 
-def _bins(scores: ArrayLike, labels: ArrayLike, num_bins: int) -> BinSums:
-    ranked = rank_classes(*checked(scores, labels))
-    return bin_sums(ranked.pairs, ranked.positives, num_bins)
-
-
-def _calibration_error(sums: BinSums, scores: np.ndarray) -> float:
-    return math.nan if scores.min() < 0 or scores.max() > 1 else sums.expected_calibration_error()
+def _calibration_error(ranked: ClassRankings, num_bins: int = NUM_BINS) -> float:
+    ends = [pairs[place] for pairs in ranked.pairs if len(pairs) for place in (0, -1)]
+    outside = min(ends, default=0) < 0 or max(ends, default=1) > 1
+    return math.nan if outside else bin_sums(ranked.pairs, ranked.positives, num_bins).expected_calibration_error()

@@ -20,6 +20,7 @@ Scores are probabilities, in [0, 1]. Classes that a row does not list count as 0
 import dataclasses
 import functools
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from yt8m_audio.evaluation.sparse_rows import SparseRows, joined, sparse
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 VIDEO_ID, PAIRS = "VideoId", "LabelConfidencePairs"
 LINES_AT_A_TIME = 8192
+ROWS_AT_A_TIME = 1024  # of Parquet, whose rows may list thousands of classes
 FIRST_LINE = 2  # below the header
 MOST_SHOWN = 60  # letters of a line in an error
 MOST_CLASS = 2**31 - 1
@@ -115,7 +117,7 @@ def _tables(path: str, asked: str) -> Iterator[pd.DataFrame]:
                     )
                 table = table.fillna("")
                 yield table[(table[VIDEO_ID] != "") | (table[PAIRS] != "")]
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zlib.error) as error:
         raise UserError(f"{asked} cannot be read as a CSV: {str(error).strip()}") from error
 
 
@@ -148,61 +150,106 @@ def _are_pairs(text: str) -> bool:
 
 
 def _read_parquet(path: str, asked: str) -> Predictions:
-    """Reads a Parquet file."""
-    table = _parquet_table(path, asked)
-    ids = [each.encode() if isinstance(each, str) else each for each in table["video_id"].to_pylist()]
-    if None in ids:
-        raise UserError(f"{_row(asked, ids.index(None))}: it has no video_id.")
-    scores, counts = _lists(table, "scores", asked)
-    classes = None
-    if "labels" in table.column_names:
-        classes, num_labels = _lists(table, "labels", asked)
-        _check_alike(num_labels, counts, "labels and {} scores", asked)
-    else:
-        _check_alike(counts, np.broadcast_to(counts[:1], counts.shape), "scores, and the first row has {}", asked)
-    return Predictions(asked, as_objects(ids), _checked(classes, scores, counts, functools.partial(_row, asked)))
-
-
-def _parquet_table(path: str, asked: str):
-    """The columns of a Parquet file that are asked for."""
+    """Reads a Parquet file, some rows at a time."""
+    file, names = _parquet_file(path, asked)
+    read = _read_listed if "labels" in names else _read_all
     try:
-        import pyarrow as pa
+        return Predictions(asked, *read(file, asked))
+    except (OSError, _arrow_exception()) as error:
+        raise _no_parquet(asked, error) from error
+
+
+def _read_listed(file, asked: str) -> tuple[np.ndarray, SparseRows]:
+    """Ids and scores of rows that list classes."""
+    ids, parts = [], [sparse(np.zeros((0, 0), np.float32))]
+    for rows in file.iter_batches(ROWS_AT_A_TIME, columns=["video_id", "labels", "scores"]):
+        place = functools.partial(_row_after, asked, len(ids))
+        ids += _ids(rows, place)
+        classes, num_labels = _lists(rows, "labels", asked)
+        scores, counts = _lists(rows, "scores", asked)
+        _check_alike(num_labels, counts, "labels and {} scores", place)
+        parts.append(_checked(classes, scores, counts, place))
+    return as_objects(ids), joined(parts)
+
+
+def _read_all(file, asked: str) -> tuple[np.ndarray, SparseRows]:
+    """Ids and scores of rows that list all classes: float32 is all that is kept of them."""
+    ids, table = [], None
+    for rows in file.iter_batches(ROWS_AT_A_TIME, columns=["video_id", "scores"]):
+        done, place = len(ids), functools.partial(_row_after, asked, len(ids))
+        ids += _ids(rows, place)
+        scores, counts = _lists(rows, "scores", asked)
+        if table is None:
+            table = np.empty((file.metadata.num_rows, counts[0]), np.float32)
+        _check_alike(counts, np.full_like(counts, table.shape[1]), "scores, and the first row has {}", place)
+        table[done : len(ids)].flat = _checked(None, scores, counts, place).values
+    table = np.empty((0, 0), np.float32) if table is None else table
+    return as_objects(ids), SparseRows(None, table.ravel(), np.full(len(table), table.shape[1]))
+
+
+def _parquet_file(path: str, asked: str) -> tuple:
+    """A Parquet file, and the names of its columns."""
+    try:
         from pyarrow import parquet
     except ImportError:
         raise UserError(f"{asked}: Parquet needs pyarrow: pip install 'yt8m-audio[report]'.") from None
     try:
-        found = parquet.read_schema(path).names
-        if not {"video_id", "scores"} <= set(found):
-            raise UserError(
-                f"{asked} needs the columns video_id and scores, and labels where a row does not list all classes; "
-                f"found {_shortened(', '.join(found))}."
-            )
-        wanted = [name for name in ("video_id", "labels", "scores") if name in found]
-        return parquet.ParquetFile(path).read(columns=wanted)  # one file: a path may look like a partition of a set
-    except (OSError, pa.ArrowException) as error:
-        raise UserError(f"{asked} cannot be read as Parquet: {_shortened(str(error).strip())}") from error
+        file = parquet.ParquetFile(path)  # one file: a path may look like a partition of a set
+    except (OSError, _arrow_exception()) as error:
+        raise _no_parquet(asked, error) from error
+    found = file.schema_arrow.names
+    if not {"video_id", "scores"} <= set(found):
+        raise UserError(
+            f"{asked} needs the columns video_id and scores, and labels where a row does not list all classes; "
+            f"found {_shortened(', '.join(found))}."
+        )
+    return file, found
 
 
-def _lists(table, name: str, asked: str) -> tuple[np.ndarray, np.ndarray]:
-    """A column of lists of numbers: all values [sum], and how many each list has, int64 [N]."""
+def _arrow_exception() -> type[Exception]:
+    import pyarrow as pa
+
+    return pa.ArrowException
+
+
+def _no_parquet(asked: str, error: Exception) -> UserError:
+    return UserError(f"{asked} cannot be read as Parquet: {_shortened(str(error).strip())}")
+
+
+def _ids(rows, place: Callable) -> list[bytes]:
+    """The column of ids."""
+    column = rows["video_id"]
+    ids = [each.encode() if isinstance(each, str) else each for each in column.to_pylist()]
+    wrong = next((row for row, each in enumerate(ids) if not isinstance(each, bytes)), None)
+    if wrong is not None and ids[wrong] is None:
+        raise UserError(f"{place(wrong)}: it has no video_id.")
+    if wrong is not None:
+        raise UserError(f"{place(wrong)}: video_id must be a string or binary; found {column.type}.")
+    return ids
+
+
+def _lists(rows, name: str, asked: str) -> tuple[np.ndarray, np.ndarray]:
+    """A column of lists of numbers: all values [sum], nan where one is missing, and the lists' lengths, int64 [n]."""
     import pyarrow as pa
     import pyarrow.compute
 
-    column = table[name]
+    column = rows[name]
     try:
         counts = pa.compute.fill_null(pa.compute.list_value_length(column), 0).to_numpy()
-        values = pa.compute.list_flatten(column).to_numpy()
-        return values + np.zeros((), values.dtype), counts.astype(np.int64)
-    except (pa.ArrowException, TypeError) as error:
-        raise UserError(f"{asked}: the column {name} must hold lists of numbers; found {column.type}.") from error
+        values = pa.compute.list_flatten(column).to_numpy(zero_copy_only=False)
+    except (pa.ArrowException, TypeError):
+        values = np.empty(0, object)
+    if values.dtype.kind not in "iuf":
+        raise UserError(f"{asked}: the column {name} must hold lists of numbers; found {column.type}.")
+    return values, counts.astype(np.int64)
 
 
-def _check_alike(counts: np.ndarray, others: np.ndarray, said: str, asked: str) -> None:
-    """Raises a UserError about the first row of which two counts, int64 [N], differ."""
+def _check_alike(counts: np.ndarray, others: np.ndarray, said: str, place: Callable) -> None:
+    """Raises a UserError about the first row of which two counts, int64 [n], differ."""
     differ = counts != others
     if differ.any():
         row = int(np.argmax(differ))
-        raise UserError(f"{_row(asked, row)}: it has {counts[row]} {said.format(others[row])}.")
+        raise UserError(f"{place(row)}: it has {counts[row]} {said.format(others[row])}.")
 
 
 # What may be wrong
@@ -220,7 +267,6 @@ def _checked(classes: np.ndarray | None, scores: np.ndarray, counts: np.ndarray,
     Raises:
         UserError: about the first class or score that is none.
     """
-    rows = np.repeat(np.arange(len(counts)), counts)
     faults = [(~((scores >= 0) & (scores <= 1)), scores, "a score that is not in 0 to 1")]
     if classes is not None:
         is_class = (classes >= 0) & (classes <= MOST_CLASS) & (classes == np.floor(classes))
@@ -228,11 +274,12 @@ def _checked(classes: np.ndarray | None, scores: np.ndarray, counts: np.ndarray,
     for wrong, values, why in faults:
         if wrong.any():
             where = int(np.argmax(wrong))
-            raise UserError(f"{place(rows[where])}: {why}: {values[where]:g}.")
+            row = int(np.searchsorted(np.cumsum(counts), where, side="right"))
+            raise UserError(f"{place(row)}: {why}: {values[where]:g}.")
     if classes is not None:
         classes = classes.astype(np.int32)
-        _check_once(classes, rows, place)
-    return SparseRows(classes, scores.astype(np.float32), counts)
+        _check_once(classes, np.repeat(np.arange(len(counts)), counts), place)
+    return SparseRows(classes, scores.astype(np.float32, copy=False), counts)
 
 
 def _check_once(classes: np.ndarray, rows: np.ndarray, place: Callable) -> None:
@@ -255,6 +302,10 @@ def _line_of(asked: str, lines: pd.Index, row: int) -> str:
 
 def _row(asked: str, row: int) -> str:
     return f"{asked}, row {row + 1}"
+
+
+def _row_after(asked: str, before: int, row: int) -> str:
+    return _row(asked, before + row)
 
 
 def as_objects(ids: list[bytes]) -> np.ndarray:

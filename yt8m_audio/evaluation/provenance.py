@@ -21,7 +21,7 @@ def ids_sha256(names: Iterable[bytes]) -> str:
 
 def clip_names(scores: Scores) -> list[bytes]:
     """What the clips are called: by their ids, and of segments `id:start`, as predictions name them."""
-    if scores.num_unrated is None:
+    if scores.rated is None:
         return scores.video_ids.tolist()
     pairs = zip(scores.video_ids.tolist(), scores.start_times.tolist(), strict=True)
     return [b"%b:%d" % (video_id, start) for video_id, start in pairs]

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from yt8m_audio.evaluation.clip_rankings import shares
+from yt8m_audio.evaluation.thresholds import quotients
 
 NUM_BINS = 15
 
@@ -32,15 +32,9 @@ class BinSums:
     def __add__(self, other: "BinSums") -> "BinSums":
         return BinSums(self.counts + other.counts, self.scores + other.scores, self.positives + other.positives)
 
-    def without_unrated(self, num_unrated: np.ndarray | None) -> "BinSums":
-        """Leaves out pairs that were not rated, whose score is 0: they were counted in the first bin."""
-        counts = self.counts.copy()
-        counts[0] -= 0 if num_unrated is None else num_unrated.sum()
-        return dataclasses.replace(self, counts=counts)
-
     def reliability(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Mean score, share true, count (bins,)."""
-        return shares(self.scores, self.counts), shares(self.positives, self.counts), self.counts
+        return quotients(self.scores, self.counts), quotients(self.positives, self.counts), self.counts
 
     def expected_calibration_error(self) -> float:
         """Mean distance of score and share true, weighted by count, in [0, 1]; nan without pairs."""

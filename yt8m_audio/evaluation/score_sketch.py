@@ -52,7 +52,7 @@ class ScoreSketch:
         self.num_waiting = 0
 
     def add(self, scores: np.ndarray) -> None:
-        """Counts float32 scores [clips, C]."""
+        """Counts float32 scores [clips, C], -inf where a class was not rated: that is in the lowest bin."""
         for part in blocks(len(scores), len(self.waiting)):
             self._add(scores[part])
 
@@ -76,7 +76,7 @@ class ScoreSketch:
 
     def bins(self, scores: np.ndarray) -> np.ndarray:
         """The bin of each float32 score, in the order of the scores."""
-        scores = np.minimum(scores, np.float32(1))
+        scores = np.clip(scores, np.float32(0), np.float32(1))
         with np.errstate(divide="ignore"):
             odds = scores / (1 - scores)
         np.clip(odds, LOWEST_ODDS, HIGHEST_ODDS, out=odds)
@@ -91,28 +91,30 @@ class ScoreSketch:
                 np.add.at(counts, bins, one)
         self.num_waiting = 0
 
-    def areas(self, positives: list[np.ndarray]) -> tuple[Areas, Areas]:
+    def areas(self, positives: list[np.ndarray], num_unrated: np.ndarray) -> tuple[Areas, Areas]:
         """The least and the most that average precision and AUC of each class can be (C,).
 
         Args:
             positives: of each class, the scores of its positives among those counted, ascending.
+            num_unrated: how many of those counted were not rated (C,).
         """
         self.count()
-        found = np.array([*map(self._areas, self.counts, positives)]).T  # (4, C)
+        found = np.array([*map(self._areas, self.counts, positives, num_unrated)]).T  # (4, C)
         return Areas(found[0], found[2]), Areas(found[1], found[3])
 
-    def pooled_areas(self, positives: np.ndarray) -> tuple[Areas, Areas]:
+    def pooled_areas(self, positives: np.ndarray, num_unrated: int) -> tuple[Areas, Areas]:
         """The same of all clip-class pairs taken together, from all positives, ascending."""
         self.count()
-        low, high, auc_low, auc_high = self._areas(self.counts.sum(axis=0, dtype=np.int64), positives)
+        low, high, auc_low, auc_high = self._areas(self.counts.sum(axis=0, dtype=np.int64), positives, num_unrated)
         return Areas(low, auc_low), Areas(high, auc_high)
 
-    def _areas(self, counts: np.ndarray, positives: np.ndarray) -> tuple[float, float, float, float]:
+    def _areas(self, counts: np.ndarray, positives: np.ndarray, num_unrated: int) -> tuple[float, float, float, float]:
         """Low and high average precision, low and high AUC, of some counts (bins,) and positives (P,)."""
         if not len(positives):
             return math.nan, math.nan, math.nan, math.nan
         bins = self.bins(positives)
         negatives = counts.astype(np.int64) - np.bincount(bins, minlength=len(counts))
+        negatives[0] -= num_unrated
         from_bin_up = np.cumsum(negatives[::-1])[::-1]  # negatives in each bin and above
         at_worst = _sums_over_positives(positives, bins, from_bin_up)
         at_best = _sums_over_positives(positives, bins, from_bin_up - negatives)

@@ -13,7 +13,7 @@ class Scores:
         probabilities: float32 [clips, C]; 0 for classes that were not rated.
         labels: uint8 [clips, C].
         loss: mean label loss a clip, of the rated classes; nan where it is not known.
-        num_unrated: int64 [C], of segments, how many were not rated for each class; else None.
+        rated: of segments, bool [clips, C], which classes were rated, the only ones that count; else None.
         video_ids: bytes [clips], as the records have them.
         start_times: float32 [clips], seconds into the video; 0 where the records do not say.
     """
@@ -21,6 +21,6 @@ class Scores:
     probabilities: np.ndarray
     labels: np.ndarray
     loss: float
-    num_unrated: np.ndarray | None
+    rated: np.ndarray | None
     video_ids: np.ndarray
     start_times: np.ndarray

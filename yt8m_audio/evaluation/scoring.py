@@ -2,7 +2,7 @@
 
     score_batch = scoring_function(model, loss=CrossEntropyLoss())
     scores = score(score_batch, clips.in_order(1024), num_clips=len(clips), num_classes=527)
-    evaluate(scores.probabilities, scores.labels, loss=scores.loss, num_unrated=scores.num_unrated)
+    evaluate(scores.probabilities, scores.labels, loss=scores.loss, rated=scores.rated)
 
 Scores are kept whole on the host, as the ranking metrics look at all clips of a class; `scored_batches` keeps none.
 """
@@ -58,7 +58,7 @@ def scored_batches(score_batch: Callable, dataset: tf.data.Dataset) -> Iterator[
             probabilities=probabilities.numpy()[real],
             labels=batch["labels"].numpy()[real],
             loss=float(losses.numpy()[real].sum() / max(real.sum(), 1)),
-            num_unrated=None if rated is None else (~rated).sum(axis=0),
+            rated=rated,
             video_ids=batch["video_id"].numpy()[real],
             start_times=batch["start_time"].numpy()[real],
         )

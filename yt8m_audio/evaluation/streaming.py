@@ -18,10 +18,10 @@ import numpy as np
 
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.blocks import clip_blocks, in_threads
-from yt8m_audio.evaluation.class_rankings import d_prime, d_prime_of_mean, num_pairs_per_class, of_rated
+from yt8m_audio.evaluation.class_rankings import d_prime, d_prime_of_mean
 from yt8m_audio.evaluation.clip_rankings import LabelPlaces, PlaceSums, label_places
 from yt8m_audio.evaluation.cross_entropy import cross_entropies
-from yt8m_audio.evaluation.inputs import check_any_clip, check_any_positive, checked
+from yt8m_audio.evaluation.inputs import check_any_clip, check_any_positive, checked, checked_rated, unrated_last
 from yt8m_audio.evaluation.kept_pairs import (
     KeptPairs,
     KeptParts,
@@ -56,7 +56,7 @@ class StreamingAccumulator:
         self.bins = bin_sums([], np.empty(0, np.float32))
         self.positives = []  # scores and classes of the labels of each batch
         self.loss = 0.0
-        self.num_unrated = None
+        self.num_unrated = np.zeros(num_classes, np.int64)
         self.range = (0.0, 1.0)  # that all scores and these are in
 
     @classmethod
@@ -76,30 +76,29 @@ class StreamingAccumulator:
             return
         scores, labels = checked(batch.probabilities, batch.labels)
         check_same_classes(self.num_classes, scores.shape[1])
-        scores = scores.astype(np.float32, copy=False)
+        scores, rated = scores.astype(np.float32, copy=False), checked_rated(batch.rated, labels)
+        ranking = unrated_last(scores, rated)
+        counted = scores if rated is None else scores[rated]
 
         def rank(clips: slice) -> tuple[LabelPlaces, KeptPairs]:
-            part = scores[clips], labels[clips]
+            part = ranking[clips], labels[clips]
             return label_places(*part), best_pairs(*part, self.top_k)
 
-        works = [lambda: self.sketch.add(scores), lambda: bin_sums([scores], scores[labels])]
+        works = [lambda: self.sketch.add(ranking), lambda: bin_sums([counted], scores[labels])]
         works += [functools.partial(rank, clips) for clips in clip_blocks(*scores.shape)]
         _, bins, *ranked = in_threads(lambda work: work(), works)
         self.bins += bins
         for places, kept in ranked:
             self._add_ranked(places, kept)
-        self._add_sums(batch, scores, labels)
+        self.range = counted.min(initial=self.range[0]), counted.max(initial=self.range[1])
+        self.num_unrated += 0 if rated is None else np.count_nonzero(~rated, axis=0)
+        known = not math.isnan(batch.loss)
+        self.loss += batch.loss * len(scores) if known else math.fsum(cross_entropies(scores, labels, rated))
 
     def _add_ranked(self, places: LabelPlaces, kept: KeptPairs) -> None:
         self.places += places.sums()
         self.kept.add(kept)
         self.positives.append((places.scores, places.classes.astype(np.min_scalar_type(self.num_classes))))
-
-    def _add_sums(self, batch: Scores, scores: np.ndarray, labels: np.ndarray) -> None:
-        unknown = math.isnan(batch.loss)
-        self.loss += math.fsum(cross_entropies(scores, labels)) if unknown else batch.loss * len(scores)
-        self.num_unrated = added(self.num_unrated, batch.num_unrated)
-        self.range = min(self.range[0], scores.min()), max(self.range[1], scores.max())
 
     def merge(self, other: "StreamingAccumulator") -> None:
         """Adds what another has; it must have been made with the same arguments."""
@@ -114,7 +113,7 @@ class StreamingAccumulator:
         self.bins += other.bins
         self.positives += other.positives
         self.loss += other.loss
-        self.num_unrated = added(self.num_unrated, other.num_unrated)
+        self.num_unrated += other.num_unrated
         self.range = min(self.range[0], other.range[0]), max(self.range[1], other.range[1])
 
     def compute(self) -> dict[str, int | float | bool]:
@@ -127,7 +126,6 @@ class StreamingAccumulator:
         check_any_clip((places.num_clips, self.num_classes))
         check_any_positive(num_positives.sum(), places.num_clips)
         kept = self.kept.parts()
-        bins = self.bins.without_unrated(self.num_unrated)
         sketched, bounds = self._sketched()
         micro_ap = sketched.pop("micro_ap")
         return {
@@ -142,7 +140,7 @@ class StreamingAccumulator:
             "lwlrap_class_mean": places.lwlrap_class_mean(),
             "micro_ap": micro_ap,
             "coverage": places.coverage(),
-            "ece": bins.expected_calibration_error() if self.range == (0, 1) else math.nan,
+            "ece": self.bins.expected_calibration_error() if self.range == (0, 1) else math.nan,
             "exact": False,
             **bounds,
         }
@@ -150,8 +148,8 @@ class StreamingAccumulator:
     def _sketched(self) -> tuple[dict[str, float], dict[str, float]]:
         """The figures that the sketch gives, in the middle of what they can be, and half of how far that reaches."""
         scores, classes = (np.concatenate(columns) for columns in zip(*self.positives, strict=True))
-        areas = self.sketch.areas(positives_by_class(scores, classes, self.num_classes))
-        pooled = self.sketch.pooled_areas(np.sort(scores))
+        areas = self.sketch.areas(positives_by_class(scores, classes, self.num_classes), self.num_unrated)
+        pooled = self.sketch.pooled_areas(np.sort(scores), int(self.num_unrated.sum()))
         low, high = (self._figures(*of_end) for of_end in zip(areas, pooled, strict=True))
         middles = {name: (low[name] + high[name]) / 2 for name in low}
         return middles, {f"{name}_error_bound": (high[name] - low[name]) / 2 for name in low}
@@ -159,14 +157,13 @@ class StreamingAccumulator:
     def _figures(self, areas: Areas, pooled: Areas) -> dict[str, float]:
         """Those of one end of what can be."""
         num_positives = self.places.num_labels
-        num_pairs = num_pairs_per_class(num_positives, self.places.num_clips)
-        auc, num_pairs = of_rated(areas.auc, num_pairs, num_positives, self.num_unrated)
-        mean_auc = mean_defined(auc)
+        num_pairs = num_positives * (self.places.num_clips - self.num_unrated - num_positives)
+        mean_auc = mean_defined(areas.auc)
         return {
             "mAP": mean_defined(areas.average_precision),
             "auc": mean_auc,
             "d_prime": d_prime_of_mean(mean_auc, num_pairs),
-            "d_prime_class_mean": mean_defined([*map(d_prime, auc, num_pairs)]),
+            "d_prime_class_mean": mean_defined([*map(d_prime, areas.auc, num_pairs)]),
             "micro_ap": pooled.average_precision,
         }
 
@@ -178,10 +175,3 @@ def check_same_classes(known: int, found: int) -> None:
             "All batches must have the same classes; score them with the same model. "
             f"Received: {found} classes after {known}."
         )
-
-
-def added(one: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | None:
-    """The sum of two counts, of which None stands for none."""
-    if one is None or other is None:
-        return one if other is None else other
-    return one + other

@@ -1,4 +1,4 @@
-"""Average precision and mean of what is defined: what the rankings of clips, classes and pairs have in common."""
+"""Average precision, quotients, means: what the rankings of clips, classes and pairs have in common."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -43,6 +43,11 @@ def positives_by_class(scores: np.ndarray, classes: np.ndarray, num_classes: int
     order = order[np.argsort(classes, kind="stable")]
     ends = np.cumsum(np.bincount(classes, minlength=num_classes))  # (C,)
     return np.split(scores[order], ends[:-1])
+
+
+def quotients(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Quotients of two arrays of one shape, nan where the divisor is 0."""
+    return np.divide(above, below, out=np.full(np.shape(below), np.nan), where=below > 0)
 
 
 def mean_defined(values: Iterable[float]) -> float:

@@ -79,12 +79,12 @@ def joined_batches(
     for first in range(0, len(truth), batch_size):
         rows = np.arange(first, min(first + batch_size, len(truth)))
         probabilities = predictions.scores.dense(places[rows], num_classes)
-        rated = None if truth.rated is None else truth.rated.dense(rows, num_classes)
+        rated = None if truth.rated is None else truth.rated.dense(rows, num_classes) != 0
         yield Scores(
             probabilities=probabilities if rated is None else probabilities * rated,
             labels=truth.labels.dense(rows, num_classes),
             loss=np.nan,
-            num_unrated=None if rated is None else (rated == 0).sum(axis=0),
+            rated=rated,
             video_ids=truth.video_ids[rows],
             start_times=truth.start_times[rows],
         )

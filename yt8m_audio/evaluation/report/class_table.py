@@ -3,13 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from yt8m_audio.evaluation.class_rankings import rank_classes
+from yt8m_audio.evaluation.clip_rankings import label_places
 from yt8m_audio.evaluation.evaluated import Evaluated
-from yt8m_audio.evaluation.metrics import (
-    average_precision_per_class,
-    d_prime_per_class,
-    lwlrap_per_class,
-    roc_auc_per_class,
-)
+from yt8m_audio.evaluation.inputs import checked, checked_rated, unrated_last
+from yt8m_audio.evaluation.thresholds import quotients
 
 
 def class_table(evaluated: Evaluated) -> pd.DataFrame:
@@ -22,29 +20,22 @@ def class_table(evaluated: Evaluated) -> pd.DataFrame:
         where a figure is undefined.
     """
     scores = evaluated.scores
-    num_clips, num_classes = scores.labels.shape
-    num_unrated = scores.num_unrated
-    num_rated = np.full(num_classes, num_clips) - (0 if num_unrated is None else num_unrated)  # [C]
-    positives = np.count_nonzero(scores.labels, axis=0)  # [C]
-    prior = _ratio(positives, num_rated)
-    average_precision = average_precision_per_class(scores.probabilities, scores.labels)
+    given, labels = checked(scores.probabilities, scores.labels)
+    given = unrated_last(given, checked_rated(scores.rated, labels))
+    ranked = rank_classes(given, labels)
+    prior = quotients(ranked.num_positives, ranked.num_rated)  # [C]
     table = {
-        "index": np.arange(num_classes),
+        "index": np.arange(len(prior)),
         "mid": list(evaluated.class_ids) or None,
         "name": list(evaluated.class_names),
-        "average_precision": average_precision,
-        "auc": roc_auc_per_class(scores.probabilities, scores.labels, num_unrated),
-        "d_prime": d_prime_per_class(scores.probabilities, scores.labels, num_unrated),
-        "lwlrap": lwlrap_per_class(scores.probabilities, scores.labels),
-        "positives": positives,
+        "average_precision": ranked.average_precision,
+        "auc": ranked.auc,
+        "d_prime": ranked.d_primes(),
+        "lwlrap": label_places(given, labels).sums().lwlrap_per_class(),
+        "positives": ranked.num_positives,
         "train_positives": evaluated.train_positives,
         "prior": prior,
-        "lift": _ratio(average_precision, prior),
+        "lift": quotients(ranked.average_precision, prior),
         "label_quality": evaluated.label_quality,
     }
     return pd.DataFrame({name: column for name, column in table.items() if column is not None})
-
-
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Quotients [C], nan over 0."""
-    return np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0)

@@ -10,7 +10,9 @@ PER_CLASS = 3
 CLIPS_PER_BLOCK = 1024  # keeps temporaries of [block, C] to a few MB
 
 
-def confusions(probabilities: np.ndarray, labels: np.ndarray, places: LabelPlaces) -> pd.DataFrame:
+def confusions(
+    probabilities: np.ndarray, labels: np.ndarray, places: LabelPlaces, rated: np.ndarray | None = None
+) -> pd.DataFrame:
     """Finds the classes that stand above each class most often.
 
     A frequent class stands above most others for being frequent. `times_usual` tells such from a real likeness: it
@@ -20,13 +22,14 @@ def confusions(probabilities: np.ndarray, labels: np.ndarray, places: LabelPlace
         probabilities: [N, C].
         labels: bool [N, C].
         places: of the labels.
+        rated: of segments, bool [N, C]: what was not rated is neither true nor not true of a clip.
 
     Returns:
         At most three rows a true class, most clips first: `true` and `above` (class indices), `clips` (that have
         `true` and not `above`, and where `above` scores higher), `of` (that have `true` and not `above`), `share`
         = clips / of, `times_usual`.
     """
-    counts, chances = count_above(probabilities, labels, places)  # [C, C] each
+    counts, chances = count_above(probabilities, labels, places, rated)  # [C, C] each
     usual = counts.sum(axis=0) / np.maximum(chances.sum(axis=0), 1)  # [C]
     depth = min(PER_CLASS, counts.shape[1])
     above = np.argsort(-counts, axis=1, kind="stable")[:, :depth].ravel()
@@ -39,7 +42,9 @@ def confusions(probabilities: np.ndarray, labels: np.ndarray, places: LabelPlace
     return table.sort_values(["clips", "share"], ascending=False, kind="stable", ignore_index=True)
 
 
-def count_above(probabilities: np.ndarray, labels: np.ndarray, places: LabelPlaces) -> tuple[np.ndarray, np.ndarray]:
+def count_above(
+    probabilities: np.ndarray, labels: np.ndarray, places: LabelPlaces, rated: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Counts clips by true class and other class.
 
     Returns:
@@ -53,7 +58,7 @@ def count_above(probabilities: np.ndarray, labels: np.ndarray, places: LabelPlac
     for true, clips in enumerate(np.split(places.clips[order], ends[:-1])):
         for block in blocks(len(clips), CLIPS_PER_BLOCK):
             rows = clips[block]
-            not_true = ~labels[rows]  # [n, C]
+            not_true = ~labels[rows] if rated is None else ~labels[rows] & rated[rows]  # [n, C]
             higher = probabilities[rows] > probabilities[rows, true, np.newaxis]
             chances[true] += np.count_nonzero(not_true, axis=0).astype(np.int32)
             counts[true] += np.count_nonzero(higher & not_true, axis=0).astype(np.int32)

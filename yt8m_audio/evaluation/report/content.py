@@ -7,13 +7,13 @@ import pandas as pd
 
 from yt8m_audio.evaluation.clip_rankings import label_places
 from yt8m_audio.evaluation.evaluated import Evaluated
-from yt8m_audio.evaluation.inputs import check_any_positive, checked
+from yt8m_audio.evaluation.inputs import check_any_positive, checked, unrated_last
+from yt8m_audio.evaluation.json_values import as_json
 from yt8m_audio.evaluation.report.class_table import class_table
 from yt8m_audio.evaluation.report.confusions import confusions
 from yt8m_audio.evaluation.report.curves import NUM_POINTS, precision_recall, reliability_bins
 from yt8m_audio.evaluation.report.hardest import hardest_clips
 from yt8m_audio.evaluation.report.headlines import headlines
-from yt8m_audio.evaluation.report.json_values import as_json
 from yt8m_audio.evaluation.report.ontology_tables import ontology_tables, violations
 from yt8m_audio.evaluation.report.training_curves import training_curves
 from yt8m_audio.evaluation.report.wording import flat_settings, provenance_rows, shown, summary, title
@@ -60,11 +60,11 @@ def make_tables(evaluated: Evaluated) -> Tables:
     scores = evaluated.scores
     probabilities, labels = checked(scores.probabilities, scores.labels)
     check_any_positive(np.count_nonzero(labels), len(labels))
-    places = label_places(probabilities, labels)
+    places = label_places(unrated_last(probabilities, scores.rated), labels)
     return Tables(
         class_table(evaluated),
         hardest_clips(scores, places),
-        confusions(probabilities, labels, places),
+        confusions(probabilities, labels, places, scores.rated),
         reliability_bins(scores),
     )
 
@@ -139,11 +139,12 @@ def _curves(evaluated: Evaluated) -> list[list[int] | None]:
     """Curves [recall, precision, recall, ...] in thousandths, None for a class without positives."""
     scores = evaluated.scores
     num_classes = scores.labels.shape[1]
+    given = unrated_last(scores.probabilities, scores.rated)
     most = NUM_POINTS if num_classes <= MANY_CLASSES else NUM_POINTS_OF_MANY
     curves = []
     for index in range(num_classes):
         labels = scores.labels[:, index] != 0
-        points = precision_recall(scores.probabilities[:, index], labels, most) if labels.any() else None
+        points = precision_recall(given[:, index], labels, most) if labels.any() else None
         curves.append(None if points is None else (1000 * points).round().astype(int).ravel().tolist())
     return curves
 

@@ -42,7 +42,7 @@ def reliability_bins(scores: Scores) -> list[dict] | None:
     given = scores.probabilities
     if given.min() < 0 or given.max() > 1:
         return None
-    means, observed, pairs = reliability(given, scores.labels, num_unrated=scores.num_unrated)
+    means, observed, pairs = reliability(given, scores.labels, rated=scores.rated)
     edges = np.linspace(0, 1, len(pairs) + 1)
     columns = zip(edges[:-1], edges[1:], pairs, means, observed, strict=True)
     return [dict(zip(("low", "high", "pairs", "mean", "observed"), each, strict=True)) for each in columns]

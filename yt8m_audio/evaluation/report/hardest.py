@@ -25,7 +25,7 @@ def hardest_clips(scores: Scores, places: LabelPlaces, num_clips: int = NUM_CLIP
     """
     lowest = np.zeros(len(scores.labels), np.int64)
     np.maximum.at(lowest, places.clips, places.places)
-    losses = cross_entropies(scores.probabilities, scores.labels != 0)
+    losses = cross_entropies(scores.probabilities, scores.labels != 0, scores.rated)
     chosen = np.union1d(_largest(lowest, num_clips), _largest(np.nan_to_num(losses), num_clips))
     chosen = chosen[lowest[chosen] > 0]  # with a label
     chosen = chosen[np.lexsort((-losses[chosen], -lowest[chosen]))]

@@ -28,7 +28,17 @@ SOURCE_FLAGS = {
     "keras_file": "input_model",
 }
 BELOW = " > "  # in the name of a branch that begins below a root
-EVAL_FLAGS = ("eval_data_pattern", "held_out", "eval_ids")
+EVAL_FLAGS = (
+    "eval_data_pattern",
+    "held_out",
+    "eval_ids",
+    "segment_labels",
+    "num_classes",
+    "label_map",
+    "skip_corrupt_records",
+    "top_k",
+    "bootstrap",
+)
 
 
 def model_card(evaluated: Evaluated, tables: Tables) -> str:

@@ -1,4 +1,4 @@
-"""Writes a report's folder: every file of it, or none."""
+"""Writes a report's folder: its files are whole when the first is moved in, and the page is the last."""
 
 import contextlib
 import json
@@ -11,8 +11,8 @@ import pandas as pd
 
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.evaluated import Evaluated
+from yt8m_audio.evaluation.json_values import as_json
 from yt8m_audio.evaluation.report.content import Tables, make_tables, page_content
-from yt8m_audio.evaluation.report.json_values import as_json
 from yt8m_audio.evaluation.report.model_card import model_card
 from yt8m_audio.evaluation.report.page import page
 
@@ -20,13 +20,15 @@ PAGE = "index.html"
 
 
 def check_folder(folder: Path) -> None:
-    """Makes the folder of a report, so that one that cannot be written is known before anything is computed.
+    """Makes the folder of a report, and one in it, so that it is known to be writable before anything is computed.
 
     Raises:
-        UserError: if it cannot be made.
+        UserError: if one of them cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        staging_in(folder).mkdir()
+        staging_in(folder).rmdir()
     except OSError as error:
         raise UserError(f"--report={folder} cannot be written: {error.strerror}. Name another folder.") from error
 
@@ -34,8 +36,8 @@ def check_folder(folder: Path) -> None:
 def write_report(folder: Path, evaluated: Evaluated) -> Path:
     """Writes the page, the model card and the tables behind them.
 
-    Files of an earlier report are replaced, others that lie in the folder stay. All are written beside it first, and
-    moved in when all are whole.
+    Files of an earlier report are replaced, others that lie in the folder stay. All are written to a folder inside it
+    first, and when all are whole moved out of it one by one: the tables, then `figures.json`, then the page.
 
     Args:
         folder: where to; made if it is not there.
@@ -49,16 +51,14 @@ def write_report(folder: Path, evaluated: Evaluated) -> Path:
         UserError: if the folder cannot be written.
     """
     check_folder(folder)
-    files = _files(evaluated, make_tables(evaluated))
-    whole = folder.resolve()
-    staging = whole.with_name(f".partial-{os.getpid()}-{whole.name}")
+    files, staging = _files(evaluated, make_tables(evaluated)), staging_in(folder)
     try:
         staging.mkdir()
         written = [name for name, write in files.items() if _wrote(write, staging / name)]
+        for name in set(files) - set(written):
+            (folder / name).unlink(missing_ok=True)  # of an earlier report, whose other files will be gone
         for name in written:
             os.replace(staging / name, folder / name)
-        for name in set(files) - set(written):
-            (folder / name).unlink(missing_ok=True)  # of an earlier report, whose other files are gone
     except OSError as error:
         raise UserError(f"--report={folder} cannot be written: {error.strerror}.") from error
     finally:
@@ -66,8 +66,13 @@ def write_report(folder: Path, evaluated: Evaluated) -> Path:
     return folder / PAGE
 
 
+def staging_in(folder: Path) -> Path:
+    """The folder in that of a report in which it is written: on the same file system, whatever is mounted where."""
+    return folder / f".partial-{os.getpid()}"
+
+
 def _files(evaluated: Evaluated, tables: Tables) -> dict[str, Callable[[Path], None]]:
-    """What writes each file, the page last."""
+    """What writes each file, those last that say what the others are."""
     names = evaluated.class_names
     card, html = model_card(evaluated, tables), page(page_content(evaluated, tables))
     return {
@@ -75,8 +80,8 @@ def _files(evaluated: Evaluated, tables: Tables) -> dict[str, Callable[[Path], N
         "classes.parquet": lambda path: tables.classes.to_parquet(path, engine="pyarrow", index=False),
         "clips.csv": lambda path: named_clips(tables.clips, names).to_csv(path, index=False),
         "confusions.csv": lambda path: named_confusions(tables.confusions, names).to_csv(path, index=False),
-        "figures.json": lambda path: path.write_text(json.dumps(figures(evaluated, tables), indent=2) + "\n"),
         "MODEL_CARD.md": lambda path: path.write_text(card, encoding="utf-8"),
+        "figures.json": lambda path: path.write_text(json.dumps(figures(evaluated, tables), indent=2) + "\n"),
         PAGE: lambda path: path.write_text(html, encoding="utf-8"),
     }
 
