@@ -39,7 +39,7 @@ def main(asked: Sequence[str]) -> None:
             "waiting": lambda: waiting.results(repacked),
             "training": lambda: training.results(audioset_pattern()),
             "loop": lambda: loop.results(audioset_pattern()),
-            "predicting": lambda: predicting.results(audioset_pattern()),
+            "predicting": lambda: predicting.results(repacked),
             "evaluating": evaluating.results,
             "bootstrapping": bootstrapping.results,
             "memory": lambda: memory.results(videos, folder),

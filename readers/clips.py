@@ -268,15 +268,21 @@ class Clips:
                 raise
             raise fault from error
 
-    def lost_lines(self) -> list[str]:
-        """What there is to say of corrupt records come across so far: each shard once, and how many they are."""
+    def lost_lines(self, *, once: bool = False) -> list[str]:
+        """What there is to say of corrupt records come across so far: each shard once, and how many they are.
+
+        Args:
+            once: the clips are gone through once: how many they are is left out where one shard's line says it.
+        """
         lost = self.store.lost_by_shard()
         new = [path for path in lost if path not in self.named]
         self.named.update(new)
         lines = [f"warning: {path}: {_corrupt(lost[path])} left out." for path in new[:MOST_NAMED]]
         if len(new) > MOST_NAMED:
             lines.append(f"warning: and in {len(new) - MOST_NAMED:,} more shards.")
-        return [*lines, f"{_corrupt(sum(lost.values()))} left out so far."] if lost else []
+        if not lost or (once and len(lost) == len(lines) == 1):
+            return lines
+        return [*lines, f"{_corrupt(sum(lost.values()))} left out{'' if once else ' so far'}."]
 
     def _noted(self, work: Callable):
         """Does some work, and notes what goes wrong for `errors_explained`."""

@@ -29,6 +29,10 @@ SAME_FEATURE = (  # what one sound or one picture is called in each family
 )
 
 
+class NoSegmentsError(UserError):
+    """Rated segments are asked for, and the records are of a family that has none."""
+
+
 class Reader:
     """Parses records of one family. Built from settings that are complete (see `resolve`).
 
@@ -167,7 +171,7 @@ def resolve(data: DataConfig, examples: Sequence[bytes], path: str) -> DataConfi
             raise UserError(f"It is of no known family: {found_keys(parsed[0])}.")
         return _complete(reader, data, parsed)
     except UserError as error:
-        raise UserError(f"{error} (First record of {path}.)") from None
+        raise type(error)(f"{error} (First record of {path}.)") from None
 
 
 def _reader_for(example: tf.train.SequenceExample, data: DataConfig) -> type[Reader] | None:
@@ -187,7 +191,8 @@ def _complete(reader: type[Reader], data: DataConfig, examples: Sequence[tf.trai
         found |= {name: each for name, each in reader.found(example).items() if each[0] or name not in found}
     if data.segment_labels != reader.by_segment:
         wanted = "must be given" if reader.by_segment else "fits YouTube-8M's frame-level records alone"
-        raise UserError(f"--segment_labels {wanted}; the reader is {reader.__name__}.")
+        kind = UserError if reader.by_segment else NoSegmentsError
+        raise kind(f"--segment_labels {wanted}; the reader is {reader.__name__}.")
     data = fitted(data, reader, found, found_keys(examples[0]))
     num_classes = data.num_classes or reader.num_classes
     beyond = label_beyond(examples[0], num_classes)

@@ -242,6 +242,12 @@ def test_what_cannot_fit_is_an_error_that_says_how_much_it_takes():
         fitting_accumulator(1_100_000, 3862, 100.0 * MIB)
 
 
+def test_the_smaller_of_the_two_needs_is_told():
+    with pytest.raises(UserError, match=r"takes 19 MiB at least; .*Received: 15 MiB"):
+        fitting_accumulator(2168, 527, 15 * MIB)
+    assert isinstance(fitting_accumulator(2168, 527, 19 * MIB), ExactAccumulator)
+
+
 # Errors
 
 

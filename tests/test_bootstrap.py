@@ -34,6 +34,11 @@ def written_out(counts):
 # Resamples
 
 
+def test_draws_follow_an_order_that_is_given():
+    by_rows, ordered = draw_counts(5, 3), draw_counts(5, 3, order=np.array([4, 0, 2, 1, 3]))
+    np.testing.assert_array_equal(ordered[:, [4, 0, 2, 1, 3]], by_rows)
+
+
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.95, 1.0])
 @pytest.mark.parametrize("steps", [None, 4])
 @pytest.mark.parametrize("clips", [2, 40])

@@ -206,6 +206,7 @@ def test_the_command_says_and_writes_what_it_fitted(calibrated, data, tmp_path, 
     said, found = capsys.readouterr().out, json.loads((folder / FILE).read_text())
     assert f"Temperature {found['temperature']:.4g}." in said
     assert "fewer than 5 positives share" in said
+    assert "loss per pair" in said
     assert found["fitted_on"].keys() >= {"step", "eval_data_pattern", "held_out", "clips", "ids_sha256"}
     assert found["fitted_on"]["held_out"] is True
     assert found["after"]["loss"] <= found["before"]["loss"]

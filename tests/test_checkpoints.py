@@ -121,6 +121,17 @@ def test_a_damaged_file_is_passed_over(tmp_path, damage):
     assert f"{newest} is damaged" in said[0]
 
 
+def test_another_that_is_whole_is_named(tmp_path):
+    checkpoints = Checkpoints(tmp_path, keep=5)
+    paths = [checkpoints.save(step, one()) for step in (1, 2, 3)]
+    for path in paths[1:]:
+        path.write_bytes(cut(path.read_bytes()))
+    with pytest.raises(
+        UserError, match=r"step-00000002.npz is damaged .*: choose .* such as --checkpoint=1, or remove"
+    ):
+        checkpoints.read(2)
+
+
 def test_nothing_begins_anew_where_every_checkpoint_is_damaged(tmp_path):
     checkpoints, said = Checkpoints(tmp_path), []
     for step in (1, 2):

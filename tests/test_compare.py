@@ -82,8 +82,9 @@ def test_what_cannot_be_compared():
         with pytest.raises(UserError, match=said):
             compare.aligned(first, second)
     wider = dataclasses.replace(first.scores, labels=np.zeros((3, 4)))
-    with pytest.raises(UserError, match="are of 2 and 4 classes"):
-        compare.aligned(first, ScoredSource(wider, {"source": "b"}))
+    for kind, told in (("run", ""), ("predictions", "; --num_classes says how many predictions are of")):
+        with pytest.raises(UserError, match=rf"are of 2 and 4 classes: only the same classes can be compared{told}\.$"):
+            compare.aligned(first, ScoredSource(wider, {"source": "b", "kind": kind}))
 
 
 def test_what_was_rated_goes_with_the_clips_and_must_be_the_same():
@@ -105,6 +106,16 @@ def test_segments_whose_scores_are_zero_can_be_compared():
     assert found["auc"].first == (1 / 2 + 1 / 4) / 2
 
 
+def test_the_order_of_the_clips_changes_no_interval():
+    one = source([b"c", b"a", b"b", b"d", b"a"], times=[0, 10, 0, 0, 0])
+    two = source([b"c", b"a", b"b", b"d", b"a"], times=[0, 10, 0, 0, 0], scores=np.random.default_rng(2).random((5, 2)))
+    asked, order = compare.CompareFlags("a", "b", resamples=50), np.array([3, 1, 4, 0, 2])
+    found = compare.differences((one.scores, two.scores), asked)
+    others = compare.differences(tuple(reordered(each, order).scores for each in (one, two)), asked)
+    for name, each in found.items():
+        assert dataclasses.astuple(others[name]) == pytest.approx(dataclasses.astuple(each), rel=1e-12, nan_ok=True)
+
+
 # The command
 
 
@@ -123,32 +134,34 @@ def test_two_runs(trained, worse, data, capsys):  # noqa: F811
 
 def test_a_run_and_its_predictions(trained, data, tmp_path, capsys):  # noqa: F811
     assert predict(trained, data, tmp_path / "p.csv", "--top_k=5") == 0
-    found = compared(capsys, trained, tmp_path / "p.csv", f"--eval_data_pattern={data}/eval*.tfrecord", "--resamples=9")
+    found = compared(
+        capsys, trained, tmp_path / "p.csv", f"--eval_data_pattern={data}/eval*.tfrecord", "--resamples=40"
+    )
     assert all(abs(each["difference"]) < 1e-9 and each["p"] == 1 for each in found["figures"].values())
     assert found["second"]["kind"] == "predictions"
 
 
 def test_the_table(trained, data, capsys):  # noqa: F811
     pattern = f"--eval_data_pattern={data}/eval*.tfrecord"
-    assert compare.main(["compare", str(trained), str(trained), pattern, "--resamples=9", "--level=0.9"]) == 0
+    assert compare.main(["compare", str(trained), str(trained), pattern, "--resamples=40", "--level=0.9"]) == 0
     said = capsys.readouterr().out
     assert f"A: {trained} at step" in said
     assert "90 % interval" in said
     assert "+0.0000 to +0.0000" in said
     assert "23 clips, sha256 of their sorted ids " in said
-    assert "9 resamples of the clips, the same for A and B" in said
+    assert "40 resamples of the clips, the same for A and B" in said
 
 
 def test_only_some_clips(trained, data, tmp_path, capsys):  # noqa: F811
     (tmp_path / "ids.txt").write_text("clip0001000\nclip0001001\nclip0001002\nclip0001006\n")
     pattern, ids = f"--eval_data_pattern={data}/eval*.tfrecord", f"--eval_ids={tmp_path}/ids.txt"
-    assert compared(capsys, trained, trained, pattern, ids, "--resamples=9")["clips"] == 4
+    assert compared(capsys, trained, trained, pattern, ids, "--resamples=40")["clips"] == 4
 
 
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (["--resamples=0"], "--resamples=0 must be at least 1"),
+        (["--resamples=39"], "--resamples=39 must be at least 40"),
         (["--level=95"], "--level=95.0 must be between 0 and 1"),
     ],
 )

@@ -35,6 +35,7 @@ ACROSS = {("training", "evaluation"), ("prediction", "evaluation"), ("sample", "
 WITH_TENSORFLOW = {"yt8m_audio.files", "yt8m_audio.records", "yt8m_audio.examples", "yt8m_audio.replicas"}
 WITH_TENSORFLOW |= {"yt8m_audio.paths"}  # of remote paths alone, when there is one
 OPTIONAL = {"apache_beam", "matplotlib", "pyarrow", "tensorflow_io", "soundfile", "soxr", "yt_dlp", "imageio_ffmpeg"}
+OPTIONAL |= {"onnx", "tf2onnx", "onnxruntime", "ai_edge_litert"}
 FILES = {"os", "io", "pathlib", "shutil", "tempfile", "glob", "json", "csv", "pickle", "pandas", "h5py"}
 
 

@@ -213,13 +213,13 @@ def test_eval_and_inference_say_the_same(name):
             "labels": tf.zeros([6, CLASSES], tf.uint8),
             "example_weights": tf.ones(6),
             "start_time": tf.zeros(6),
+            "end_time": tf.zeros(6),
         }
     )
     scores = score(scoring_function(model, LOSSES.get("CrossEntropyLoss")()), dataset, 6, CLASSES)
     predicted = np.full((6, CLASSES), np.nan)
-    predictor(model, top_k=CLASSES)(
-        dataset, lambda _, classes, found: np.put_along_axis(predicted, classes, found, axis=1)
-    )
+    for found in predictor(model, top_k=CLASSES)(dataset):
+        np.put_along_axis(predicted, found.classes, found.scores, axis=1)
     np.testing.assert_allclose(predicted, scores.probabilities, rtol=1e-5)
 
 

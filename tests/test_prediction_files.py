@@ -77,7 +77,9 @@ def test_more_lines_than_are_read_at_a_time(written):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "cannot be read as a CSV"),
+        ("", "p.csv cannot be read as a CSV: it is empty."),
+        (HEADER + "a,0 .5\nb,1 .5,x\n", "cannot be read as a CSV: line 3 has 3 columns in place of 2."),
+        (HEADER + 'a,"0 .5\n', "cannot be read as a CSV: a quote is not closed."),
         ("Id,Scores\na,1\n", "needs the columns VideoId and LabelConfidencePairs"),
         (HEADER, "holds no predictions"),
         (HEADER + "a,0 .5\nb,0 .5 1\n", "p.csv, line 3: no pairs of a class and a score: '0 .5 1'"),
@@ -200,7 +202,7 @@ def test_parquet_without_rows(parquet):
 
 def test_what_is_no_parquet(written):
     pytest.importorskip("pyarrow")
-    with pytest.raises(UserError, match="cannot be read as Parquet"):
+    with pytest.raises(UserError, match=r"p\.parquet cannot be read as Parquet: it is no Parquet file, or damaged\.$"):
         read_predictions(written(json.dumps({}), "p.parquet"))
 
 

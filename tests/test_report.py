@@ -186,9 +186,9 @@ def test_long_curves_are_thinned_and_keep_their_ends():
 def test_tables_of_the_ontology():
     animal = {"Animal": {"classes": 2, "mAP": 0.5, "auc": math.nan}}
     assert [column["key"] for column in ontology_tables({"branches": animal})[0]["columns"]] == [
-        "classes",
         "mAP",
         "auc",
+        "classes",
     ]
     found = {"branches": animal, "depths": {1: {"classes": 3, "mAP": 0.1}}, "leaves": {}}
     rates = {"pairs": 4, "rate": 0.25, "rate_of_true": math.nan, "rate_of_labels": 0.5, "clips": 1.0}
@@ -268,10 +268,23 @@ def test_a_disk_that_is_full_leaves_the_earlier_report(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pd.DataFrame, "to_csv", full)
-    with pytest.raises(UserError, match=r"--report=.* cannot be written: No space left on device"):
+    with pytest.raises(UserError, match=r"--report=.*/report: classes\.csv cannot be written: No space left on device"):
         report(tmp_path / "report", class_names=("a", "b", "c"))
     assert (tmp_path / "report" / "index.html").read_text(encoding="utf-8") == before
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+def test_a_report_that_fails_leaves_no_folder(tmp_path, monkeypatch):
+    check_folder(tmp_path / "new" / "report")
+    assert list(tmp_path.iterdir()) == []
+
+    def full(*arguments, **named):
+        raise OSError(28, "Error writing bytes to file. Detail: [errno 28] No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    with pytest.raises(UserError, match=r"/report: classes\.parquet cannot be written: No space left on device\.$"):
+        report(tmp_path / "new" / "report")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_files_are_moved_within_the_folder_and_the_page_last(tmp_path, monkeypatch):
@@ -295,7 +308,7 @@ def test_a_folder_that_cannot_be_written_is_known_before(tmp_path):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"--report=.*file cannot be written"):
+    with pytest.raises(UserError, match=r"--report=.*file is a file: name a folder"):
         check_folder(tmp_path / "file")
 
 
@@ -315,7 +328,7 @@ def test_the_model_card_says_how_to_do_it_again(tmp_path):
     card = (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert (
         "python train.py --train_data_pattern='my files/*.tfrecord' --validation_percent=10 --frame_features "
-        "--model=LstmModel --lstm_cells=256 --train_dir=runs/a\n"
+        "--model=LstmModel --lstm_cells=256 --num_epochs=5 --seed=0 --train_dir=runs/a-again\n"
         "python eval.py --train_dir=runs/a --eval_data_pattern='e/*' --held_out --checkpoint=7\n"
     ) in card
     assert "70% had a right label in the median class, 50% in the worst" in card
@@ -338,7 +351,7 @@ def test_a_model_card_has_the_branches_that_begin_at_a_root(tmp_path):
     branches = {name: {"classes": 1, "mAP": 0.5} for name in ("Animal", "Animal > Wild animals")}
     report(tmp_path, branches={"branches": branches, "depths": {"depth 1": {"classes": 3, "mAP": 0.1}}})
     card = (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "| Animal | 1 | 0.5000 |\n\nBy steps below a root:" in card
+    assert "| Animal | 0.5000 | 1 |\n\nBy steps below a root:" in card
 
 
 def test_text_in_a_model_card_is_no_markup():

@@ -198,6 +198,13 @@ def test_a_phone_scrolls_tables_and_not_the_page(page, width):
     assert page.run("getComputedStyle(document.querySelector('#scatter text')).fontSize") == "12px"
 
 
+def test_a_phone_shows_the_figures_of_a_branch_first(page):
+    page.size(390, 844)
+    heads = "[...document.querySelectorAll('#ontology-tables thead th')]"
+    assert page.run(f"{heads}.map(head => head.innerText.trim())") == ["Group", "mAP", "AUC", "Classes"]
+    assert page.run(f"{heads}[2].getBoundingClientRect().right") <= 390
+
+
 def test_it_prints_in_light_colours_without_what_is_to_click(page):
     page.scheme("dark")
     page.ask("Emulation.setEmulatedMedia", media="print")

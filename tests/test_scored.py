@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 
 import keras
 import numpy as np
@@ -21,7 +22,7 @@ from yt8m_audio.commands.compare import CompareFlags
 from yt8m_audio.commands.evaluation import Evaluator, run_eval
 from yt8m_audio.commands.exported_source import Exported, open_fitting
 from yt8m_audio.commands.report_facts import class_facts, evaluated, train_positives
-from yt8m_audio.commands.scored import open_source, scored
+from yt8m_audio.commands.scored import open_source, scored, scores_of
 from yt8m_audio.commands.sources import Asked, reading_of
 from yt8m_audio.commands.streamed import streamed
 from yt8m_audio.config import DataConfig
@@ -128,7 +129,7 @@ def test_scores_that_are_not_kept_give_the_same_figures(of_run, trained, pattern
 
 
 def test_eval_writes_what_it_is_told_of_predictions(predictions, pattern, tmp_path, capsys):
-    outputs = (f"--output_metrics={tmp_path}/m.json", f"--output_scores={tmp_path}/s.npz", "--bootstrap=20")
+    outputs = (f"--output_metrics={tmp_path}/m.json", f"--output_scores={tmp_path}/s.npz", "--bootstrap=40")
     asked = (f"--predictions={predictions}", f"--eval_data_pattern={pattern}", "--num_classes=5", *outputs)
     assert run(eval_script, *asked) == 0
     found, scores = json.loads((tmp_path / "m.json").read_text()), np.load(tmp_path / "s.npz")
@@ -139,6 +140,38 @@ def test_eval_writes_what_it_is_told_of_predictions(predictions, pattern, tmp_pa
     assert scores["scores"].shape == scores["labels"].shape == (23, 5)
     assert evaluate(scores["scores"], scores["labels"])["mAP"] == found["mAP"]
     assert "p.csv on 23 clips" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flag", ["output_scores", "output_metrics"])
+def test_a_full_disk_names_the_flag_and_the_file(flag, predictions, pattern, tmp_path):
+    where = {"predictions": str(predictions), "eval_data_pattern": pattern, "num_classes": NUM_CLASSES}
+    (tmp_path / f".partial-{os.getpid()}-out").symlink_to("/dev/full")  # what is written beside before it is renamed
+    with pytest.raises(UserError, match=rf"^--{flag}={tmp_path}/out cannot be written: No space left on device\.$"):
+        run_eval(EvalFlags(**where, **{flag: str(tmp_path / "out")}))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"bootstrap": 39}, "--bootstrap=39 must be at least 40, or 0"),
+        ({"label_quality": "qa.csv"}, "--label_quality=qa.csv is for the report alone: give --report=FOLDER too"),
+        ({"train_csv": "t.csv"}, "--train_csv=t.csv is for the report alone"),
+    ],
+)
+def test_flags_that_would_tell_nothing(asked, said):
+    with pytest.raises(UserError, match=said):
+        run_eval(EvalFlags(predictions="p.csv", **asked))
+
+
+def test_intervals_are_the_same_in_whichever_order_the_clips_come(predictions, pattern):
+    source = open_source(str(predictions), Asked(pattern, num_classes=NUM_CLASSES))
+    evaluator, scores = Evaluator(EvalFlags(bootstrap=50), source), scores_of(source).scores
+    rows = np.random.default_rng(0).permutation(len(source))
+    per_clip = ("probabilities", "labels", "video_ids", "start_times")
+    other = dataclasses.replace(scores, **{name: getattr(scores, name)[rows] for name in per_clip})
+    one, two = evaluator.intervals(scores), evaluator.intervals(other)
+    assert {name: pytest.approx(each, rel=1e-12) for name, each in one.items()} == two
 
 
 # Models
@@ -243,7 +276,9 @@ def test_predictions_of_other_clips(written):
 
 def test_a_class_that_there_is_not(written, pattern):
     path = written("VideoId,LabelConfidencePairs\n" + "".join(f"{each},7 0.5\n" for each in IDS))
-    with pytest.raises(UserError, match="lists class 7, and there are 5 classes: set --num_classes, or --label_map"):
+    with pytest.raises(
+        UserError, match=r"lists class 7 for the clip clip0001000, and there are 5 classes: .*--label_map"
+    ):
         scored(path, pattern=pattern, num_classes=5)
 
 
@@ -308,7 +343,9 @@ def test_corrupt_records_are_left_out_of_the_labels(data, predictions, tmp_path,
     found = scored(str(predictions), **asked)
     assert [each.decode() for each in found.scores.video_ids] == IDS[1:]
     assert found.about["skip_corrupt_records"] is True
-    assert "1 corrupt record left out" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"warning: {tmp_path}/0.tfrecord: 1 corrupt record left out." in said
+    assert said.count("left out") == 1
 
 
 def test_clips_that_share_an_id(written, tmp_path):
@@ -338,7 +375,7 @@ def test_figures_and_intervals_of_segments_are_of_what_was_rated(written, tmp_pa
     write_shard(str(tmp_path / "0.tfrecord"), [rated(0, [1, 1], [0, 5], [1, 0]), rated(1, [1, 0], [0, 5], [1, 0])])
     path = written("VideoId,LabelConfidencePairs\nid0:0,2 0.5\nid0:5,1 0.75\nid1:0,1 0.5\nid1:5,0 0.5\n")
     where = {"eval_data_pattern": f"{tmp_path}/*.tfrecord", "segment_labels": True, "num_classes": 3}
-    run_eval(EvalFlags(predictions=path, bootstrap=20, output_metrics=str(tmp_path / "m.json"), **where))
+    run_eval(EvalFlags(predictions=path, bootstrap=40, output_metrics=str(tmp_path / "m.json"), **where))
     figures = json.loads((tmp_path / "m.json").read_text())
     assert figures["auc"] == 0  # of class 1: 0 and .5 are true, .75 is not
     assert (figures["mAP"], figures["exact"]) == (pytest.approx((1 / 2 + 2 / 3) / 2), True)
@@ -362,7 +399,10 @@ def test_ids_are_read_as_they_stand(tmp_path):
     assert read_ids(str(tmp_path / "ids")).tolist() == [b"-a", b'"b"', b"c,d", b"\xff"]
 
 
-@pytest.mark.parametrize(("content", "said"), [("# none\n", "holds no id"), ("x\n", "none of its 1 ids, such as x")])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("# none\n", "holds no id"), ("x, 0\n", "none of its 1 ids, such as x, 0, .*: a line must be one id")],
+)
 def test_ids_of_no_clip(content, said, written):
     path = written(content, "ids.txt")
     with pytest.raises(UserError, match=rf"--eval_ids={path}.*{said}"):

@@ -508,6 +508,7 @@ def error_of(capsys):
         ),
         (["--teacher_weight=1.5"], "--teacher_weight=1.5 must be at most 1"),
         (["--teacher_weight=0.7"], "--teacher_weight=0.7 is of no teacher"),
+        (["--feature_mask_size=128"], "--feature_mask_size=128 may blank all of the 128 features of a clip"),
     ],
 )
 def test_a_mistake_gets_one_line(arguments, said, data, tmp_path, capsys):

@@ -275,6 +275,11 @@ def test_flags_that_do_not_fit(arguments, said, records, submission):
         run(*(each.format(records=records, file=file) for each in arguments))
 
 
+def test_records_that_have_no_segments(shard, submission):
+    with pytest.raises(UserError, match=r"^--eval_data_pattern=.* holds no rated segments: give YouTube-8M's"):
+        run(f"--eval_data_pattern={shard(2)}", f"--submission_file={submission('7,aa:0')}")
+
+
 def test_records_without_ratings(shard, submission):
     path = shard([rated("aa"), rated("bb")])
     with pytest.raises(UserError, match=r"no segment is rated in the 4 there are"):

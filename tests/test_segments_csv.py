@@ -46,7 +46,7 @@ def test_a_segment_without_labels(written):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "cannot be read as a list of segments"),
+        ("", "cannot be read as a list of segments: it is empty."),
         ("a, 0\n", "is no list of AudioSet's segments"),
         (COMMENTS + LINES + 'c, 0, 10, "/m/0nowhere"\n', "line 6: /m/0nowhere is no class"),
         (COMMENTS + LINES + 'c, 0, 10, "/m/09x0r,"\n', "line 6: an empty label is no class"),
@@ -105,7 +105,7 @@ def test_quality_of_labels(content, written):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "cannot be read as a CSV"),
+        ("", "cannot be read as a CSV: it is empty."),
         ("label,count\na,1\n", "needs the columns label, num_rated and num_true; found label, count"),
         ("label,num_rated,num_true\n/m/elsewhere,1,1\n", "names none of the 3 classes, such as Speech"),
     ],

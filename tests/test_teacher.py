@@ -7,7 +7,8 @@ import tensorflow as tf
 from yt8m_audio.commands.assemble import check_learning
 from yt8m_audio.config import Config, DataConfig, TrainConfig
 from yt8m_audio.errors import UserError
-from yt8m_audio.prediction.writers import csv_writer
+from yt8m_audio.prediction.labels_csv import LabelsCsv
+from yt8m_audio.prediction.predicted import Predicted
 from yt8m_audio.training import teacher as teachers
 from yt8m_audio.training.teacher import read_teacher
 
@@ -40,13 +41,13 @@ def test_probabilities_join_their_clips(read):
 
 
 def test_what_inference_writes_is_read(tmp_path):
-    path, names = str(tmp_path / "p.csv"), ["Speech, loud", "B", "C", "D"]
+    path, names = tmp_path / "p.csv", ["Speech, loud", "B", "C", "D"]
     ids = np.array([b"NA", b"007", b'a,"b"'], object)
     classes = np.array([[3, 0], [1, 2], [0, 1]])
     scores = np.array([[0.75, 1e-7], [1, 0], [0.5, 0.25]], "float32")
-    with csv_writer(path, names) as write:
-        write(ids, classes, scores)
-    teacher = read_teacher(path, num_classes=4)
+    output, times = LabelsCsv(names), np.zeros(3, "float32")
+    path.write_bytes(output.header() + output.rows(Predicted(ids, times, times, classes, scores)))
+    teacher = read_teacher(str(path), num_classes=4)
     assert teacher.video_ids.tolist() == ids.tolist()
     np.testing.assert_array_equal(teacher.classes, classes)
     np.testing.assert_allclose(teacher.probabilities, scores, rtol=1e-6)

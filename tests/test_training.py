@@ -148,7 +148,7 @@ def test_the_log_says_step_epoch_loss_and_rate(clips, tmp_path):
     line.last_time = -math.inf  # long ago
     run(tmp_path, clips, config_of("FrameLevelLogisticModel", {}), line)
     first, *rows = said.getvalue().splitlines()
-    assert first.startswith("step 1/13  epoch 1/2  loss ")
+    assert first.startswith("step 1/13 epoch 1/2 loss ")
     assert all(word in first for word in ("Hit@1", "GAP"))
     assert [row.split()[:2] for row in rows] == [["epoch", "step"], ["1", "7"], ["2", "13"]]
     assert len(rows[-1].split()) == 4  # loss and clips/s as well

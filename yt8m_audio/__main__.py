@@ -8,7 +8,7 @@ from yt8m_audio.errors import UserError, nearest
 
 COMMANDS = {
     "models": "list the models; of one, say its flags, layers and cost, and draw how tensors flow through it",
-    "export": "write a trained model as a SavedModel, which needs nothing of this project, or as Keras' own file",
+    "export": "write a trained model as a SavedModel, a Keras, LiteRT or ONNX file, or the starter code's .tgz",
     "average": "average the weights of a run's checkpoints, into a run directory of its own",
     "runs": "compare the runs below a folder: models, steps, figures, and the settings in which they differ",
     "compare": "compare two models, or files of predictions, on the same clips: figures, differences, intervals, p",

@@ -27,6 +27,7 @@ LEAST = {
     "top_k": 1,
     "bootstrap": 0,
     "max_eval_memory": 1,
+    "compare_clips": 1,
     "teacher_weight": 0,
     "warmup_steps": 0,
     "weight_decay": 0,

@@ -71,9 +71,9 @@ class EvalFlags:
         checkpoint: Which checkpoint: best (by validation; the last one where there was none), last, or a step.
         batch_size: Clips in a batch.
         top_k: Classes a clip that GAP and MAP look at.
-        bootstrap: Resamples of the clips that intervals are computed from, such as 1000; 0 computes none.
-        max_eval_memory: MiB that scores may take. Above it mAP and AUC come from a sketch with a stated bound on its
-            error. Half of what is free when not given.
+        bootstrap: Resamples of the clips that intervals are computed from, such as 1000, at least 40; 0 computes none.
+        max_eval_memory: MiB that scores may take, beside a file of predictions. Above it mAP and AUC come from a sketch
+            with a stated bound on its error. Half of what is free when not given.
         report: Folder to write the report to.
         output_scores: NumPy file (.npz) to write the clips' ids, scores and labels to.
         output_metrics: JSON file to write the figures to, beside the run's own eval/metrics.json.
@@ -84,7 +84,7 @@ class EvalFlags:
         label_map: CSV with the columns index and display_name, or YouTube-8M's vocabulary.csv. The run's own, or for
             527 classes AudioSet's, when empty.
         num_classes: Classes of predictions, where label_map and records do not tell.
-        run_once: Evaluate once. If false, go on with every new checkpoint until stopped.
+        run_once: Evaluate once. If false, go on with the newest checkpoint, whenever there is a new one.
         poll_seconds: Seconds to sleep before looking for a new checkpoint again.
         skip_corrupt_records: Skip and count corrupt records, rather than stop.
         num_readers: Shards that are read at a time where they lie on another machine.
@@ -138,33 +138,62 @@ class InferenceFlags:
     """What is predicted, from what, and where it goes.
 
     Attributes:
-        train_dir: Run directory that train.py left.
+        train_dir: Run directory that train.py left; several, with commas between, predict as one.
+        input_model: Exported model to predict with: a SavedModel's folder or a .keras file; or several, as above.
+        input_model_tgz: File of a run to predict with, as `python -m yt8m_audio export RUN model.tgz` writes it.
+        untar_model_dir: Folder to unpack it to, and leave. A temporary one when empty.
+        ensemble: How several models predict as one: the mean of their probabilities, of their logits, or of the ranks
+            that they give to a clip's classes (from 0, the last, to 1).
         input_data_pattern: Glob of the records to predict. The sample's test clips when empty and the run was
             trained on the sample.
-        output_file: CSV to write.
+        output_file: File to write; predictions-@16.csv are 16 shards. An interrupted command, typed again, goes on.
+        output: What to write: labels (the best classes of each clip; .csv, .jsonl or .parquet), scores (all
+            probabilities; .parquet or .npz), timeline (.csv) or audacity (.txt, or a folder).
+        window: Cut clips into windows of so many seconds, each predicted by itself. 0 predicts whole clips.
+        hop: Seconds from the beginning of one window to that of the next. The window's own when 0.
+        segment_labels: Rank segments of 5 seconds for each class, as YouTube-8M's challenge of 2019 takes them.
+        segment_label_ids_file: CSV of the classes to rank segments for. All when empty.
+        segment_max_pred: Segments of a class to list.
+        worker: Which of n workers this is, from 0/n to n-1/n: it writes every n-th shard.
         checkpoint: Which checkpoint: best (by validation; the last one where there was none), last, or a step.
         top_k: Classes a clip, best first, at most.
+        labels: Predict these classes alone: indices, ids such as /m/04rlf or display names, with commas between. All
+            when empty.
         threshold: Keep only classes with at least this score, or, if calibrated, with at least their own threshold in
             the run's calibration.json. All top_k when empty.
         calibration: Whether scores are at the temperature of the run's calibration.json: auto (where it is there) or
             none.
         label_names: Add the columns TopLabel and Labels, with display names.
-        label_map: CSV with the columns index and display_name, or YouTube-8M's vocabulary.csv, for label_names. The
-            run's own when empty.
+        label_map: CSV with the columns index and display_name, or YouTube-8M's vocabulary.csv, for names. The run's
+            own when empty.
+        escape_formulas: In a CSV, put an apostrophe before ids that a spreadsheet would take for a formula.
         batch_size: Clips in a batch.
         skip_corrupt_records: Skip and count corrupt records, rather than stop.
         num_readers: Shards that are read at a time where they lie on another machine.
     """
 
     train_dir: str = ""
+    input_model: str = ""
+    input_model_tgz: str = ""
+    untar_model_dir: str = ""
+    ensemble: str = "probabilities"
     input_data_pattern: str = ""
     output_file: str = ""
+    output: str = "labels"
+    window: float = 0.0
+    hop: float = 0.0
+    segment_labels: bool = False
+    segment_label_ids_file: str = ""
+    segment_max_pred: int = 100_000
+    worker: str = ""
     checkpoint: str = "best"
     top_k: int = 20
+    labels: str = ""
     threshold: str = ""
     calibration: str = "auto"
     label_names: bool = False
     label_map: str = ""
+    escape_formulas: bool = False
     batch_size: int = 512
     skip_corrupt_records: bool = False
     num_readers: int = 8
@@ -213,7 +242,8 @@ def parse_train(argv: Sequence[str]) -> TrainRequest:
 def parse_script(argv: Sequence[str], about: str, flags: type) -> Any:
     """Parses the command line of eval.py or inference.py; what the run directory says too is taken with a warning."""
     script = parse(argv, about, flags, in_the_run=(DataConfig, ModelConfig))
-    if not script.train_dir:
+    others = ("input_model", "input_model_tgz")
+    if not script.train_dir and not any(getattr(script, name, "") for name in others):
         raise UserError("--train_dir is missing: name the run directory that train.py left, such as runs/LstmModel.")
     return script
 

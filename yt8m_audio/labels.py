@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from yt8m_audio.errors import UserError
+from yt8m_audio.errors import UserError, csv_fault
 
 AUDIOSET_LABEL_MAP = Path(__file__).parent / "class_labels_indices.csv"
 AUDIOSET_CLASSES = 527
@@ -46,7 +46,7 @@ def read_label_map(path: str) -> LabelMap:
         content = Path(path).read_bytes()
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise UserError(f"--label_map={path} cannot be read as a CSV: {error}") from error
+        raise UserError(f"--label_map={path} cannot be read as a CSV: {csv_fault(error)}.") from error
     index, name, identifier = _columns(table, path)
     indices = pd.to_numeric(table[index], errors="coerce")
     missing = set(range(len(table))) - set(indices)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from yt8m_audio.errors import UserError
+from yt8m_audio.errors import UserError, csv_fault
 
 LABEL_COLUMNS = ("label", "label_id", "mid", "display_name")
 RATED, TRUE = "num_rated", "num_true"
@@ -46,7 +46,7 @@ def _read(path: str) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
     except (OSError, ValueError) as error:
-        raise UserError(f"--label_quality={path} cannot be read as a CSV: {str(error).strip()}") from error
+        raise UserError(f"--label_quality={path} cannot be read as a CSV: {csv_fault(error)}.") from error
     table.columns = [name.strip(" #") for name in table.columns]
     if not {RATED, TRUE} <= set(table.columns) or not set(LABEL_COLUMNS) & set(table.columns):
         raise UserError(

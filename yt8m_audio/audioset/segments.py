@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from yt8m_audio.audioset.class_ids import places_of
-from yt8m_audio.errors import UserError
+from yt8m_audio.errors import UserError, csv_fault
 
 COLUMNS = ("video_id", "start", "end", "labels")
 COMMENT = "#"
@@ -77,7 +77,7 @@ def _read(path: str, flag: str) -> pd.DataFrame:
             comments = next((number for number, line in enumerate(file) if not line.startswith(COMMENT)), 0)
         table = pd.read_csv(path, header=None, skiprows=comments, index_col=False, **options)
     except (OSError, ValueError) as error:
-        raise UserError(f"--{flag}={path} cannot be read as a list of segments: {str(error).strip()}") from error
+        raise UserError(f"--{flag}={path} cannot be read as a list of segments: {csv_fault(error)}.") from error
     if len(table.columns) != len(COLUMNS):
         raise UserError(
             f'--{flag}={path} is no list of AudioSet\'s segments: lines are ID, START, END, "LABEL,LABEL"; found '

@@ -310,10 +310,9 @@ def check_mask_sizes(train: TrainConfig, data: DataConfig) -> None:
     """Raises a UserError where as much may be masked as there is."""
     limits = {"frame_mask_size": (data.max_frames, "frames"), "feature_mask_size": (sum(data.model_sizes), "features")}
     for name, (there, what) in limits.items():
-        if getattr(train, name) >= there:
-            raise UserError(
-                f"--{name}={getattr(train, name)} may blank all {there} {what} of a clip: give a lower one."
-            )
+        size = getattr(train, name)
+        if size and size >= there:  # vectors have no frames, and no masks of any
+            raise UserError(f"--{name}={size} may blank all of the {there} {what} of a clip: give a lower one.")
 
 
 def checked_model(config: Config) -> keras.Model:

@@ -20,7 +20,10 @@ from yt8m_audio.run_directory import RunDirectory
 
 ABOUT = "Fits a temperature and a threshold for each class, which inference.py then uses."
 PAGE = 100  # columns where the output is no terminal
-MEANINGS = {"loss": "binary cross-entropy of a clip and class", "ece": "expected calibration error, 15 bins"}
+MEANINGS = {
+    "loss": ("loss per pair", "binary cross-entropy, mean over clips and classes; eval.py's is summed over classes"),
+    "ece": ("ece", "expected calibration error, 15 bins"),
+}
 FITTED_ON = ("step", "eval_data_pattern", "held_out", "eval_ids", "clips", "ids_sha256", "classes_with_positives")
 
 
@@ -85,8 +88,8 @@ def show(calibration: Calibration) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("figure", "before", "after", "meaning"):
         table.add_column(heading, justify="right" if heading in ("before", "after") else "left")
-    for name, meaning in MEANINGS.items():
-        table.add_row(name, f"{calibration.before[name]:.6f}", f"{calibration.after[name]:.6f}", meaning)
+    for name, (shown, meaning) in MEANINGS.items():
+        table.add_row(shown, f"{calibration.before[name]:.6f}", f"{calibration.after[name]:.6f}", meaning)
     console = Console()
     (console if console.is_terminal else Console(width=PAGE)).print(table)
     shared = f"; {few} with fewer than {FEWEST_POSITIVES} positives share {calibration.shared_threshold:.4f}"

@@ -19,9 +19,10 @@ from rich.table import Table
 from yt8m_audio.commands.scored import ScoredSource, scored
 from yt8m_audio.commands.sources import reading_of
 from yt8m_audio.errors import UserError
-from yt8m_audio.evaluation.bootstrap import Difference, paired_difference
+from yt8m_audio.evaluation.bootstrap import FEWEST_RESAMPLES, Difference, paired_difference
 from yt8m_audio.evaluation.json_values import as_json
 from yt8m_audio.evaluation.prediction_files import is_prediction_file
+from yt8m_audio.evaluation.provenance import name_order
 from yt8m_audio.evaluation.scores import Scores
 from yt8m_audio.flags import POSITIONAL, parse
 from yt8m_audio.training.progress import ProgressLine, Throughput, duration
@@ -44,9 +45,9 @@ class CompareFlags:
         held_out: Compare on those of the clips alone that the runs' validation_percent held out.
         segment_labels: Compare on YouTube-8M's rated segments.
         checkpoint: Which checkpoint of a run: best (by validation; the last one where there was none), last, or a step.
-        resamples: How often the clips are drawn anew.
+        resamples: How often the clips are drawn anew, at least 40 times.
         level: Share of the resamples within an interval.
-        seed: Of the resamples. The same one gives the same intervals.
+        seed: Of the resamples. The same one gives the same intervals, in whichever order the clips come.
         batch_size: Clips in a batch.
         num_classes: Classes of predictions, where neither they nor label_map nor the records tell.
         label_map: CSV with the columns index and display_name, which tells the classes of predictions.
@@ -76,8 +77,8 @@ class CompareFlags:
 def main(argv) -> int:
     """Prints the comparison."""
     asked = parse(argv, ABOUT, CompareFlags)
-    if asked.resamples < 1:
-        raise UserError(f"--resamples={asked.resamples} must be at least 1.")
+    if asked.resamples < FEWEST_RESAMPLES:
+        raise UserError(f"--resamples={asked.resamples} must be at least {FEWEST_RESAMPLES}: give 1000.")
     if not 0 < asked.level < 1:
         raise UserError(f"--level={asked.level} must be between 0 and 1, such as 0.95.")
     with contextlib.redirect_stdout(sys.stderr) if asked.json else contextlib.nullcontext():
@@ -109,9 +110,11 @@ def aligned(first: ScoredSource, second: ScoredSource) -> tuple[Scores, Scores]:
     one, two = first.scores, second.scores
     names = f"{first.about['source']} and {second.about['source']}"
     if one.labels.shape[1] != two.labels.shape[1]:
+        is_told = any(each.about.get("kind") == "predictions" for each in (first, second))
+        told = "; --num_classes says how many predictions are of" if is_told else ""
         raise UserError(
             f"{names} are of {one.labels.shape[1]} and {two.labels.shape[1]} classes: only the same classes can be "
-            "compared; --num_classes says how many predictions are of."
+            f"compared{told}."
         )
     ours, theirs = clip_keys(one, two)
     places = theirs.get_indexer(ours) if len(ours) == len(theirs) else np.array([-1])
@@ -151,8 +154,9 @@ def differences(pair: tuple[Scores, Scores], asked: CompareFlags) -> dict[str, D
         _, left = throughput.update(done)
         line.show(f"{asked.resamples:,} resamples of {done:,} of {total:,} rankings  {duration(left)} left")
 
+    of_clips = {"rated": one.rated, "order": name_order(one)}
     found = paired_difference(
-        one.probabilities, two.probabilities, one.labels, *settings, progress=progress, rated=one.rated
+        one.probabilities, two.probabilities, one.labels, *settings, progress=progress, **of_clips
     )
     line.say("")
     return found

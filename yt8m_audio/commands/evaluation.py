@@ -1,8 +1,10 @@
 """What eval.py does: scores a run, an exported model or predictions on some clips, and shows the figures."""
 
+import contextlib
 import dataclasses
 import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +20,11 @@ from yt8m_audio.commands.scored import is_checkpoint, open_source, scores_of
 from yt8m_audio.commands.sources import Asked, Source, reading_of
 from yt8m_audio.commands.streamed import streamed
 from yt8m_audio.commands.watching import Watcher
-from yt8m_audio.errors import UserError
+from yt8m_audio.errors import UserError, reason
 from yt8m_audio.evaluation.accumulation import EXACT_BYTES_PER_PAIR, MIB, fitting_accumulator
-from yt8m_audio.evaluation.bootstrap import confidence_intervals
+from yt8m_audio.evaluation.bootstrap import FEWEST_RESAMPLES, confidence_intervals
 from yt8m_audio.evaluation.json_values import as_json
+from yt8m_audio.evaluation.provenance import name_order
 from yt8m_audio.evaluation.scores import Scores
 from yt8m_audio.evaluation.streaming import StreamingAccumulator
 from yt8m_audio.flags import EvalFlags
@@ -31,6 +34,7 @@ from yt8m_audio.run_directory import write_json, written_beside
 from yt8m_audio.training.progress import MetricsLog, ProgressLine
 
 FREE_SHARE = 2  # scores may take so many-th of the free memory
+FILE_FLAGS = ("output_metrics", "output_scores")
 NEED_SCORES = ("report", "output_scores", "bootstrap", "ontology")
 
 
@@ -60,7 +64,7 @@ def asked_clips(asked: EvalFlags) -> Asked:
 
 
 def check(asked: EvalFlags) -> None:
-    """Raises a UserError about flags that do not go together, or an output that cannot be written."""
+    """Raises a UserError about flags that do not go together, too few resamples, or outputs."""
     if not asked.run_once and asked.source_flag != "train_dir":
         raise UserError(
             f"--run_once=false goes on with new checkpoints of a run: give --train_dir, no --{asked.source_flag}."
@@ -72,10 +76,22 @@ def check(asked: EvalFlags) -> None:
         )
     if asked.num_classes is not None and asked.source_flag != "predictions":
         print("warning: --num_classes is not used: the model has it.", file=sys.stderr)
-    for flag in ("report", "output_scores", "output_metrics"):
+    if 0 < asked.bootstrap < FEWEST_RESAMPLES:
+        raise UserError(
+            f"--bootstrap={asked.bootstrap} must be at least {FEWEST_RESAMPLES}, or 0, which computes none."
+        )
+    check_outputs(asked)
+
+
+def check_outputs(asked: EvalFlags) -> None:
+    """Raises a UserError about an output that cannot be written, or what is of the report where none is asked for."""
+    for flag in ("label_quality", "train_csv"):
+        if getattr(asked, flag) and not asked.report:
+            raise UserError(f"--{flag}={getattr(asked, flag)} is for the report alone: give --report=FOLDER too.")
+    for flag in ("report", *FILE_FLAGS):
         if is_remote(getattr(asked, flag)):
             raise UserError(f"--{flag}={getattr(asked, flag)} is on another file system: name a path on this machine.")
-    for flag in ("output_scores", "output_metrics"):
+    for flag in FILE_FLAGS:
         path = Path(getattr(asked, flag))
         if getattr(asked, flag) and (path.is_dir() or not path.absolute().parent.is_dir()):
             what = "is a folder: name a file" if path.is_dir() else f"there is no folder {path.absolute().parent}"
@@ -157,6 +173,7 @@ class Evaluator:
                 f"{self.asked.bootstrap:,} resamples: {done:,} of {total:,} classes"
             ),
             rated=scores.rated,
+            order=name_order(scores),
         )
         line.clear()
         return found
@@ -167,21 +184,28 @@ class Evaluator:
 
     def write(self, content: dict, measured: Measured, ontology: dict | None) -> None:
         """Writes the figures, and the scores where that is asked for."""
-        paths: list[AnyPath] = [Path(self.asked.output_metrics)] if self.asked.output_metrics else []
         content |= {"ontology": ontology} if ontology else {}
+        asked = {flag: Path(getattr(self.asked, flag)) for flag in FILE_FLAGS if getattr(self.asked, flag)}
+        paths: dict[str, AnyPath] = {f"--{flag}={path}": path for flag, path in asked.items()}  # as errors name them
         if self.run:
-            (self.run.path / "eval").mkdir(exist_ok=True)
-            paths.insert(0, self.run.path / "eval" / "metrics.json")
-            tags = {"Loss": "loss", "Hit@1": "hit@1", "PERR": "perr", "GAP": f"gap@{self.asked.top_k}"}
-            figures = measured.figures
-            self.log.write(content["step"], {**figures, **{tag: figures[name] for tag, name in tags.items()}})
-        for path in paths:
-            write_json(path, as_json(content))
-        if self.asked.output_scores:
-            write_scores(Path(self.asked.output_scores), measured.scores)
-            paths.append(Path(self.asked.output_scores))
+            paths = {str(path := self._log(content["step"], measured.figures)): path, **paths}
+        for name, path in paths.items():
+            with named_in_errors(name):
+                if path == asked.get("output_scores"):
+                    write_scores(path, measured.scores)
+                else:
+                    write_json(path, as_json(content))
         if paths:
-            print(f"Written to {' and '.join(map(str, paths))}.", flush=True)
+            print(f"Written to {' and '.join(map(str, paths.values()))}.", flush=True)
+
+    def _log(self, step: int, figures: dict) -> AnyPath:
+        """Adds the figures to the logs of the run; returns the file that those of its last evaluation are in."""
+        tags = {"Loss": "loss", "Hit@1": "hit@1", "PERR": "perr", "GAP": f"gap@{self.asked.top_k}"}
+        path = self.run.path / "eval" / "metrics.json"
+        with named_in_errors(str(path.parent)):
+            path.parent.mkdir(exist_ok=True)
+            self.log.write(step, {**figures, **{tag: figures[name] for tag, name in tags.items()}})
+        return path
 
     def report(self, measured: Measured, intervals: dict | None, ontology: dict | None) -> None:
         """Writes the report."""
@@ -215,6 +239,15 @@ def ontology_asked(asked: EvalFlags, source: Source) -> tuple[Ontology, tuple[st
 def memory_limit(asked: int | None) -> float:
     """How many bytes scores may take: so many MiB, else a share of what is free, or without end where unknown."""
     return free_bytes() / FREE_SHARE or math.inf if asked is None else asked * MIB
+
+
+@contextlib.contextmanager
+def named_in_errors(name: str) -> Iterator[None]:
+    """Says what it is that cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{name} cannot be written: {reason(error)}.") from error
 
 
 def write_scores(path: Path, scores: Scores) -> None:

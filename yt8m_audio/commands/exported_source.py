@@ -18,7 +18,7 @@ from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.scoring import scoring_function
 
-SIGNATURE, FEATURES, NUM_FRAMES, PREDICTIONS = "serving_default", "features", "num_frames", "predictions"
+SIGNATURE, FEATURES, NUM_FRAMES, PREDICTIONS = "features", "features", "num_frames", "predictions"
 POOLED_PARTS = 3  # mean, deviation and maximum, side by side
 
 

@@ -1,61 +1,105 @@
-"""What inference.py does: predicts clips with a run's checkpoint, and writes a CSV."""
+"""What inference.py does: predicts clips with a run, an exported model or several of them, and writes files."""
 
-import math
-import sys
+import contextlib
+import dataclasses
+import functools
+import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import tensorflow as tf
 
-from yt8m_audio.commands import assemble
-from yt8m_audio.config import Config
+from yt8m_audio.audioset.class_ids import class_ids_for
+from yt8m_audio.commands.calibrated import check_calibration, thresholds_asked
+from yt8m_audio.commands.chosen_classes import chosen_classes
+from yt8m_audio.commands.inference_models import Models, open_models, records_of
 from yt8m_audio.errors import UserError
-from yt8m_audio.evaluation.calibration import FILE, Calibration, read_calibration
 from yt8m_audio.flags import InferenceFlags
 from yt8m_audio.labels import label_map_for
-from yt8m_audio.prediction.top_k import predictor
-from yt8m_audio.prediction.writers import csv_writer
-from yt8m_audio.run_directory import RunDirectory
-from yt8m_audio.training.checkpoints import Checkpoints
+from yt8m_audio.prediction.batch_inference import BatchInference
+from yt8m_audio.prediction.ensembles import Ensemble
+from yt8m_audio.prediction.formats import SEGMENTS, format_for
+from yt8m_audio.prediction.labels_csv import LabelsCsv
+from yt8m_audio.prediction.model_archive import unpack_model
+from yt8m_audio.prediction.output_shards import of_worker, output_shards
+from yt8m_audio.prediction.predicted import Format, Predicted
+from yt8m_audio.prediction.segments_csv import read_segment_label_ids
+from yt8m_audio.prediction.top_k import predictor, segment_names
+from yt8m_audio.prediction.windows import windowed
 from yt8m_audio.training.progress import ProgressLine, Throughput, duration
 
-CALIBRATIONS = ("auto", "none")
-CALIBRATED = "calibrated"  # of --threshold
+LABELS, SCORES = "labels", "scores"
+NAMED_ANYWAY = ("timeline", "audacity")
+ELSEWHERE = {"train_dir", "input_model", "input_data_pattern", "checkpoint"}  # in the facts in another form
+ELSEWHERE |= {"input_model_tgz", "untar_model_dir"}
+ELSEWHERE |= {"output_file", "worker", "num_readers", "skip_corrupt_records"}  # of no row's content
 
 
 def predict_to_file(asked: InferenceFlags) -> int:
     """Predicts what the command line asks for; returns the exit status.
 
     Raises:
-        UserError: if there is no run, the clips do not fit it, or the file cannot be written.
+        UserError: if there is no model, the clips do not fit it, or the file cannot be written.
     """
     check_output(asked)
     check_calibration(asked)
-    run = RunDirectory(asked.train_dir)
-    config, checkpoints = run.load_config(), Checkpoints(run.checkpoints)
-    data = assemble.reading_as(config.data, asked)
-    pattern = assemble.test_pattern(asked.input_data_pattern, "input_data_pattern", data)
-    clips = assemble.open_like(data, pattern, "input_data_pattern")
-    batches = clips.in_order(asked.batch_size)
-    step = checkpoints.step_of(asked.checkpoint)
-    calibration = calibration_of(asked, run, step, config.data.num_classes)
-    temperature = calibration.temperature if calibration else 1.0
-    thresholds = thresholds_asked(asked, calibration)
-    model = assemble.restore_model(config, checkpoints, step, batches.element_spec)
-    line, throughput, begun = ProgressLine(), Throughput(len(clips)), time.monotonic()
+    with unpacked(asked) as asked:
+        return predict_with(open_models(asked), asked)
 
-    def progress(done):
-        rate, left = throughput.update(done)
-        line.show(f"{done:,} of {len(clips):,} clips  {rate:,.0f} clips/s  {duration(left)} left")
 
-    with clips.errors_explained(), csv_writer(asked.output_file, display_names(asked, config)) as write:
-        predict = predictor(model, asked.top_k, temperature, thresholds)
-        done = predict(batches, write, progress)
-    for text in clips.lost_lines():
+@contextlib.contextmanager
+def unpacked(asked: InferenceFlags) -> Iterator[InferenceFlags]:
+    """The command line with the run that --input_model_tgz holds, unpacked, as its --train_dir.
+
+    Raises:
+        UserError: if another model is asked for too, or the file is no run.
+    """
+    tgz = asked.input_model_tgz
+    if not tgz:
+        yield asked
+        return
+    if asked.train_dir or asked.input_model:
+        raise UserError(f"--input_model_tgz={tgz} holds a model: leave --train_dir and --input_model out.")
+    with tempfile.TemporaryDirectory() as folder:
+        run = unpack_model(tgz, asked.untar_model_dir or str(Path(folder, "run")))
+        yield dataclasses.replace(asked, train_dir=str(run))
+
+
+def predict_with(models: Models, asked: InferenceFlags) -> int:
+    """Predicts with some models; returns the exit status."""
+    begun, line = time.monotonic(), ProgressLine()
+    output, labels = output_format(asked, models), labels_asked(asked, models)
+    shards = of_worker(output_shards(asked.output_file, models.num_clips), asked.worker, asked.output_file)
+    at_a_time = models.clips_at_a_time(asked.batch_size)
+    work = BatchInference(
+        predict=predict_function(asked, models, labels, isinstance(output, LabelsCsv)),
+        read=functools.partial(models.batches, batch_size=at_a_time),
+        facts=facts_of(asked, models, labels),
+        output=output,
+        batch_size=at_a_time,
+        progress=shown_on(line, sum(len(shard.clips) for shard in shards)),
+        say=line.say,
+    )
+    with errors_explained(asked, models):
+        done = work.run(shards)
+    for text in models.readings[0].lost_lines():
         line.say(text)
-    seconds = time.monotonic() - begun
-    line.say(f"Predicted {done:,} clips with step {step:,} in {duration(seconds)}, to {asked.output_file}.")
+    seconds = duration(time.monotonic() - begun)
+    line.say(f"Predicted {done:,} clips with {models.told} in {seconds}, to {asked.output_file}.")
     return 0
+
+
+def shown_on(line: ProgressLine, total: int) -> Callable[[int], None]:
+    """A function that shows how far it is, of the clips done so far."""
+    throughput = Throughput(total)
+
+    def progress(done: int) -> None:
+        rate, left = throughput.update(done)
+        line.show(f"{done:,} of {total:,} clips  {rate:,.0f} clips/s  {duration(left)} left")
+
+    return progress
 
 
 def check_output(asked: InferenceFlags) -> None:
@@ -67,62 +111,100 @@ def check_output(asked: InferenceFlags) -> None:
         raise UserError(f"--output_file={asked.output_file}: there is no folder {folder}.")
     if Path(asked.output_file).is_dir():
         raise UserError(f"--output_file={asked.output_file} is a folder: name a file.")
+    if asked.output == SCORES and asked.threshold:
+        raise UserError(f"--output={SCORES} writes all scores: leave --threshold={asked.threshold} out.")
+    shards = of_worker(output_shards(asked.output_file, 0), asked.worker, asked.output_file)
+    if asked.segment_labels and asked.output != LABELS:
+        raise UserError(f"--segment_labels has a format of its own: leave --output={asked.output} out.")
+    if asked.segment_labels and shards[0].number is not None:
+        raise UserError(f"--segment_labels ranks all segments in one file: name it without @, not {asked.output_file}.")
 
 
-def check_calibration(asked: InferenceFlags) -> None:
-    """Raises a UserError where --calibration and --threshold are not among what they can be."""
-    if asked.calibration not in CALIBRATIONS:
-        raise UserError(f"--calibration={asked.calibration} is none of {', '.join(CALIBRATIONS)}.")
-    if asked.threshold == CALIBRATED and asked.calibration == "none":
-        raise UserError(
-            "--threshold=calibrated takes thresholds from the calibration that --calibration=none leaves out."
-        )
-    if asked.threshold not in ("", CALIBRATED) and not 0 <= _number(asked.threshold) <= 1:
-        raise UserError(f"--threshold={asked.threshold} must be a score from 0 to 1, or {CALIBRATED}.")
+def output_format(asked: InferenceFlags, models: Models) -> Format:
+    """The format to write."""
+    named = asked.label_names or asked.output in NAMED_ANYWAY
+    return format_for(
+        SEGMENTS if asked.segment_labels else asked.output,
+        asked.output_file,
+        num_classes=models.opened[0].num_classes,
+        names=display_names(asked, models) if named else None,
+        escape_formulas=asked.escape_formulas,
+        segment_max_pred=asked.segment_max_pred,
+    )
 
 
-def calibration_of(asked: InferenceFlags, run: RunDirectory, step: int, num_classes: int) -> Calibration | None:
-    """The run's calibration if it has one and that is wanted, and says so.
+def display_names(asked: InferenceFlags, models: Models) -> tuple[str, ...] | None:
+    """The names of the classes; None where they have none and need not.
 
     Raises:
-        UserError: if it is damaged, or --threshold needs one that is not there.
+        UserError: if they have none, and --label_names asks for them.
     """
-    found = read_calibration(run.path, num_classes) if asked.calibration == "auto" else None
-    fit = f"`python -m yt8m_audio calibrate {run.path}`"
-    if asked.threshold == CALIBRATED and not found:
-        raise UserError(f"--threshold={CALIBRATED}: {run.path / FILE} is not there: {fit} writes it.")
-    if not found:
+    num_classes = models.opened[0].num_classes
+    labels = label_map_for(asked.label_map or models.opened[0].label_map, num_classes)
+    if labels is None and asked.label_names:
+        raise UserError(f"--label_names: the run's {num_classes} classes have no names: give --label_map.")
+    return labels.names if labels else None
+
+
+def labels_asked(asked: InferenceFlags, models: Models) -> Sequence[int] | None:
+    """The classes to predict; None for all."""
+    path, num_classes = asked.label_map or models.opened[0].label_map, models.opened[0].num_classes
+    if asked.segment_label_ids_file:
+        return read_segment_label_ids(asked.segment_label_ids_file, num_classes).tolist()
+    if not asked.labels:
         return None
-    print(
-        f"Scores are at temperature {found.temperature:.3g}, from {run.path / FILE}; --calibration=none leaves it out."
+    return chosen_classes(
+        asked.labels, class_ids_for(path, num_classes), display_names(asked, models) or (), num_classes
     )
-    if (fitted := found.fitted_on.get("step")) != step:
-        print(
-            f"warning: it was fitted to step {fitted}, and step {step:,} predicts: {fit} fits it anew.", file=sys.stderr
-        )
-    return found
 
 
-def thresholds_asked(asked: InferenceFlags, calibration: Calibration | None) -> np.ndarray | float | None:
-    """The score from which classes are kept: one for all, one for each class [C], or None."""
-    if asked.threshold == CALIBRATED:
-        return np.array(calibration.thresholds)
-    return float(asked.threshold) if asked.threshold else None
+def predict_function(asked: InferenceFlags, models: Models, labels: Sequence[int] | None, by_name: bool) -> Callable:
+    """Loads the models, and makes the function that predicts a data set with them.
+
+    Args:
+        asked: the command line.
+        models: not loaded yet.
+        labels: classes to predict; None for all.
+        by_name: whether segments and windows are told apart by names, as the format has no times.
+    """
+    ensemble = Ensemble(models.members(), asked.ensemble)
+    thresholds = thresholds_asked(asked, [each.calibration for each in models.opened])
+    top_k = None if asked.output == SCORES else asked.top_k
+    predict = predictor(ensemble, top_k, thresholds=thresholds, chosen=labels)
+    if models.windows:
+        predict = windowed(predict, models.windows, asked.batch_size)
+    if by_name and (models.windows or models.readings[0].data.segment_labels):
+        return lambda dataset: named_segments(predict(dataset))
+    return predict
 
 
-def _number(text: str) -> float:
+def named_segments(predicted: Iterator[Predicted]) -> Iterator[Predicted]:
+    """Puts the names of segments in place of the ids."""
+    for each in predicted:
+        yield dataclasses.replace(each, video_ids=segment_names(each.video_ids, each.start_times))
+
+
+def facts_of(asked: InferenceFlags, models: Models, labels: Sequence[int] | None) -> dict[str, Any]:
+    """What the predictions depend on, by what there is to call it."""
+    settings = {f"--{name}": value for name, value in dataclasses.asdict(asked).items() if name not in ELSEWHERE}
+    calibrations = [dataclasses.asdict(each.calibration) if each.calibration else None for each in models.opened]
+    return {
+        "the model": [each.facts for each in models.opened],
+        "the clips": records_of(models.readings[0]),
+        "the calibration": [each and [each["temperature"], each["thresholds"]] for each in calibrations],
+        "TensorFlow": tf.__version__,
+        **settings,
+        "--labels": labels,
+    }
+
+
+@contextlib.contextmanager
+def errors_explained(asked: InferenceFlags, models: Models) -> Iterator[None]:
+    """Says what was behind errors of reading, and which flag it is about where a file cannot be written."""
     try:
-        return float(text)
-    except ValueError:
-        return math.nan
-
-
-def display_names(asked: InferenceFlags, config: Config) -> tuple[str, ...] | None:
-    """The names to write beside the class indices, or None."""
-    if not asked.label_names:
-        return None
-    labels = label_map_for(asked.label_map or config.data.label_map, config.data.num_classes)
-    if labels is None:
-        classes = config.data.num_classes
-        raise UserError(f"--label_names: the run's {classes} classes have no names: give --label_map.")
-    return labels.names
+        with contextlib.ExitStack() as stack:
+            for clips in models.readings:
+                stack.enter_context(clips.errors_explained())
+            yield
+    except OSError as error:
+        raise UserError(f"--output_file={asked.output_file} cannot be written: {error.strerror}.") from error

@@ -38,7 +38,7 @@ class ModelSource:
 
     def lost_lines(self) -> list[str]:
         """What there is to say of corrupt records."""
-        return self.clips.lost_lines()
+        return self.clips.lost_lines(once=True)
 
 
 def only_chosen(clips: Clips, eval_ids: str) -> tuple[Clips, dict]:

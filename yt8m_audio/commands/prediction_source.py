@@ -65,7 +65,7 @@ class PredictionSource:
             num_classes = clips.data.num_classes
             by_segment = clips.data.segment_labels
             truth = truth_of_ratings(clips, asked.batch_size) if by_segment else truth_of_records(clips)
-            self.lost = clips.lost_lines()
+            self.lost = clips.lost_lines(once=True)
         check_fit(self.predictions, num_classes)
         return truth, num_classes
 
@@ -95,11 +95,13 @@ def told_num_classes(predictions: Predictions, asked: Asked) -> int | None:
 def check_fit(predictions: Predictions, num_classes: int) -> None:
     """Raises a UserError where predictions are of other classes than there are."""
     least = predictions.scores.least_classes
-    said = f"there are {num_classes} classes: set --num_classes, or --label_map."
+    said = f"and there are {num_classes} classes: where predictions are of others, --label_map or --num_classes tells."
     if predictions.scores.classes is None and least != num_classes:
-        raise UserError(f"{predictions.asked} lists {least} scores of a clip, and {said}")
+        raise UserError(f"{predictions.asked} lists {least} scores of a clip, {said}")
     if least > num_classes:
-        raise UserError(f"{predictions.asked} lists class {least - 1}, and {said}")
+        row = predictions.scores.row_of(int(predictions.scores.classes.argmax()))
+        name = predictions.video_ids[row].decode(errors="replace")
+        raise UserError(f"{predictions.asked} lists class {least - 1} for the clip {name}, {said}")
 
 
 def open_records(asked: Asked, num_classes: int | None) -> readers.Clips:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 
 from readers import open_clips
 from readers.packed import is_packed
+from readers.reader import NoSegmentsError
 from yt8m_audio import files, records
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
@@ -54,7 +55,13 @@ def ratings_of_records(pattern: str) -> Ratings:
     Raises:
         UserError: if the records cannot be read, or hold no rating.
     """
-    clips = open_clips(pattern, "eval_data_pattern", DataConfig(segment_labels=True, frame_features=True))
+    try:
+        clips = open_clips(pattern, "eval_data_pattern", DataConfig(segment_labels=True, frame_features=True))
+    except NoSegmentsError as error:
+        raise UserError(
+            f"--eval_data_pattern={pattern} holds no rated segments: give YouTube-8M's frame-level "
+            "records, such as 2019's validate split."
+        ) from error
     ratings: dict[int, dict[str, bool]] = {}
     for rows in clips.parts():
         starts = rows.start_time[rows.labels.rows].astype(int).tolist()

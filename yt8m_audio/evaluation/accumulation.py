@@ -114,16 +114,18 @@ def fitting_accumulator(
         top_k: classes kept of each clip.
 
     Raises:
-        UserError: not even the coarsest sketch fits.
+        UserError: neither all scores fit, nor the coarsest sketch.
     """
-    if num_clips * num_classes * EXACT_BYTES_PER_PAIR <= max_bytes:
+    exact = num_clips * num_classes * EXACT_BYTES_PER_PAIR
+    if exact <= max_bytes:
         return ExactAccumulator(num_classes, top_k)
     for octave_bits in range(FINEST_OCTAVE_BITS, COARSEST_OCTAVE_BITS - 1, -1):
-        least = streaming_bytes(num_clips, num_classes, top_k, octave_bits)
-        if least <= max_bytes:
+        streaming = streaming_bytes(num_clips, num_classes, top_k, octave_bits)
+        if streaming <= max_bytes:
             return StreamingAccumulator(num_classes, top_k, octave_bits)
     raise UserError(
-        f"To evaluate {num_clips:,} clips of {num_classes:,} classes with top_k={top_k} takes {-(-least // MIB):,} MiB "
+        f"To evaluate {num_clips:,} clips of {num_classes:,} classes with top_k={top_k} takes "
+        f"{-(-min(exact, streaming) // MIB):,} MiB "
         f"at least; allow that much memory, or a smaller top_k. Received: {int(max_bytes // MIB):,} MiB."
     )
 

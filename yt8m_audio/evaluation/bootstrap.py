@@ -37,6 +37,7 @@ from yt8m_audio.evaluation.clip_rankings import label_places
 from yt8m_audio.evaluation.inputs import checked, checked_rated, unrated_last
 from yt8m_audio.evaluation.thresholds import quotients
 
+FEWEST_RESAMPLES = 40  # that a command takes, so that one lies beyond either end of an interval of 95 %
 RESAMPLES_OF_CLASS = 32  # at a time: the counts of 20,000 clips then stay in a core's cache
 RESAMPLES_OF_PAIRS = 4  # at a time: there are 20 pairs a clip
 NUM_POSITIVES = 2  # which of the sums it is
@@ -72,6 +73,7 @@ def confidence_intervals(
     progress: Callable[[int, int], None] | None = None,
     *,
     rated: ArrayLike | None = None,
+    order: np.ndarray | None = None,
 ) -> dict[str, tuple[float, float]]:
     """Returns the interval (low, high) of each figure that `resampled_figures` gives, nan where it is undefined.
 
@@ -83,13 +85,15 @@ def confidence_intervals(
         level: share of the resamples that lie in an interval.
         progress: called now and then with the number of classes done, and of all.
         rated: [clips, classes], of segments, which are rated, as `evaluate` takes it; None where all are.
+        order: int64 [clips], the rows by something of the clips themselves, such as their names: with it, a seed gives
+            the same intervals in whichever order the clips come. They are drawn by their rows when None.
 
     Raises:
         UserError: about scores and labels as `evaluate` does, but for a lack of labels; or where resamples is below 1.
     """
     scores, labels = checked(scores, labels)
     rated = checked_rated(rated, labels)
-    counts = draw_counts(len(scores), resamples, seed)
+    counts = draw_counts(len(scores), resamples, seed, order)
     figures = resampled_figures(scores, labels, counts, rated=rated, progress=progress)
     return {name: _interval(values, level) for name, values in figures.items()}
 
@@ -104,20 +108,21 @@ def paired_difference(
     progress: Callable[[int, int], None] | None = None,
     *,
     rated: ArrayLike | None = None,
+    order: np.ndarray | None = None,
 ) -> dict[str, Difference]:
     """Returns the difference of each figure that `resampled_figures` gives; both models get the same resamples.
 
     Args:
         first: scores [clips, classes] of one model.
         second: scores [clips, classes] of another, of the same clips.
-        labels, resamples, seed, level, progress, rated: as `confidence_intervals` takes them.
+        labels, resamples, seed, level, progress, rated, order: as `confidence_intervals` takes them.
 
     Raises:
         UserError: as `confidence_intervals` does.
     """
     (first, labels), (second, _) = checked(first, labels), checked(second, labels)
     rated = checked_rated(rated, labels)
-    counts = draw_counts(len(labels), resamples, seed)
+    counts = draw_counts(len(labels), resamples, seed, order)
     figures = []
     for number, scores in enumerate((first, second)):
         shown = progress and (lambda done, total, before=number: progress(done + before * total, 2 * total))
@@ -125,17 +130,19 @@ def paired_difference(
     return {name: _difference(figures[0][name], figures[1][name], level) for name in figures[0]}
 
 
-def draw_counts(num_clips: int, resamples: int, seed: int = 0) -> np.ndarray:
+def draw_counts(num_clips: int, resamples: int, seed: int = 0, order: np.ndarray | None = None) -> np.ndarray:
     """Draws how often each clip is in each resample, uint8 [1 + resamples, clips].
 
     The first row is all ones: the clips themselves. A clip that is drawn 256 times does not come up in 1e500 resamples.
+    The n-th draw is of the clip in row `order[n]`, int64 [clips]; of row n when None.
     """
     if resamples < 1:
         raise UserError(f"--resamples={resamples} must be at least 1.")
     generator = np.random.default_rng(seed)
     counts = np.ones((1 + resamples, num_clips), np.uint8)
+    drawn = slice(None) if order is None else order
     for row in counts[1:]:
-        row[:] = np.bincount(generator.integers(0, num_clips, num_clips), minlength=num_clips)
+        row[drawn] = np.bincount(generator.integers(0, num_clips, num_clips), minlength=num_clips)
     return counts
 
 

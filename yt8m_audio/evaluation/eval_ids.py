@@ -45,6 +45,6 @@ def chosen(video_ids: np.ndarray, ids: np.ndarray, path: str) -> tuple[np.ndarra
         first, theirs = (each[0].decode(errors="replace") if len(each) else "none" for each in (ids, video_ids))
         raise UserError(
             f"--eval_ids={path}: none of its {len(ids):,} ids, such as {first}, is one of the {len(video_ids):,} "
-            f"clips, such as {theirs}."
+            f"clips, such as {theirs}: a line must be one id, and nothing else."
         )
     return kept, int((~pd.Index(ids).isin(video_ids)).sum())

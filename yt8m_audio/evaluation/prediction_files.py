@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from yt8m_audio.errors import UserError
+from yt8m_audio.errors import UserError, csv_fault, reason
 from yt8m_audio.evaluation.sparse_rows import SparseRows, joined, sparse
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -118,7 +118,7 @@ def _tables(path: str, asked: str) -> Iterator[pd.DataFrame]:
                 table = table.fillna("")
                 yield table[(table[VIDEO_ID] != "") | (table[PAIRS] != "")]
     except (OSError, ValueError, EOFError, zlib.error) as error:
-        raise UserError(f"{asked} cannot be read as a CSV: {str(error).strip()}") from error
+        raise UserError(f"{asked} cannot be read as a CSV: {csv_fault(error)}.") from error
 
 
 def _numbers(texts: list[str], asked: str, lines: pd.Index) -> tuple[np.ndarray, np.ndarray]:
@@ -213,7 +213,8 @@ def _arrow_exception() -> type[Exception]:
 
 
 def _no_parquet(asked: str, error: Exception) -> UserError:
-    return UserError(f"{asked} cannot be read as Parquet: {_shortened(str(error).strip())}")
+    why = reason(error) if getattr(error, "errno", None) else "it is no Parquet file, or damaged"
+    return UserError(f"{asked} cannot be read as Parquet: {why}.")
 
 
 def _ids(rows, place: Callable) -> list[bytes]:

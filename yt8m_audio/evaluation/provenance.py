@@ -27,6 +27,12 @@ def clip_names(scores: Scores) -> list[bytes]:
     return [b"%b:%d" % (video_id, start) for video_id, start in pairs]
 
 
+def name_order(scores: Scores) -> np.ndarray:
+    """The rows of the clips by their ids, and of equal ids by their start times, int64 [N]."""
+    by_time = np.argsort(scores.start_times, kind="stable")
+    return by_time[np.argsort(scores.video_ids[by_time], kind="stable")]
+
+
 def provenance(names: list[bytes], num_positives: np.ndarray) -> dict[str, int | str]:
     """States the clips and the classes of an evaluation, as JSON takes it.
 

@@ -35,6 +35,10 @@ class SparseRows:
             return int(self.counts.max(initial=0))
         return int(self.classes.max(initial=-1)) + 1
 
+    def row_of(self, place: int) -> int:
+        """The row that an entry is of."""
+        return int(np.searchsorted(np.cumsum(self.counts), place, side="right"))
+
     def places(self, rows: np.ndarray) -> np.ndarray:
         """Where the entries of some rows, int64 [n], are, one row's after another's."""
         counts = self.counts[rows]

@@ -5,49 +5,52 @@ served = tf.saved_model.load("exported").signatures["serving_default"]
 served(features=clips, num_frames=frames)["predictions"]      # float32 [B, C], probabilities
 """
 
+import contextlib
 import os
 import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from yt8m_audio.run_directory import written_beside
-
-SIGNATURE = "serving_default"
+from yt8m_audio.prediction.signatures import DEFAULT, FEATURES, Signature, plain, probabilities_function
 
 
-def export_saved_model(model: keras.Model, folder: Path, features: tf.TensorSpec) -> None:
-    """Writes a SavedModel with one signature: features and num_frames in, `predictions` [B, C] out.
+def export_saved_model(
+    model: keras.Model,
+    folder: Path,
+    features: tf.TensorSpec,
+    more: Mapping[str, Signature] | None = None,
+    default: str = FEATURES,
+) -> None:
+    """Writes a SavedModel: `features` takes features and num_frames, and gives `predictions` [B, C].
 
     Args:
         model: built.
-        folder: where to; it appears whole or not at all, and must not be there yet.
+        folder: where to; must not be there yet.
         features: what it is fed: uint8 or float32 [B, T, D], or float32 [B, D].
+        more: further signatures by name (see yt8m_audio.prediction.signatures).
+        default: which of them is `serving_default`.
     """
-
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec(features.shape, features.dtype, name="features"),
-            tf.TensorSpec((None,), tf.int32, name="num_frames"),
-        ]
-    )
-    def predict(features, num_frames):
-        logits = model({"features": features, "num_frames": num_frames}, training=False)
-        return {"predictions": tf.sigmoid(logits)}
-
+    signatures = {FEATURES: plain(probabilities_function(model), features), **(more or {})}
     module = tf.Module()
     module.variables_of_model = [variable.value for variable in model.variables]
-    module.predict = predict
-    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
-    try:
-        tf.saved_model.save(module, str(partial), signatures={SIGNATURE: predict})
-        os.rename(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    module.signature_functions = list(signatures.values())
+    tf.saved_model.save(module, str(folder), signatures={DEFAULT: signatures[default], **signatures})
 
 
 def export_keras_file(model: keras.Model, path: Path) -> None:
     """Writes Keras' own file, which `keras.models.load_model` reads where the model's class can be imported."""
-    with written_beside(path) as partial:
-        model.save(partial)
+    model.save(path)
+
+
+@contextlib.contextmanager
+def folder_beside(folder: Path) -> Iterator[Path]:
+    """Gives a folder to write, and renames it to `folder` if all went well: whole or not at all."""
+    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
+    try:
+        yield partial
+        os.rename(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,83 +1,130 @@
-"""Predicts the top-k labels of clips, and hands them to a writer while the next batch is computed.
+"""Predicts the best classes of clips, one batch while the device computes the next.
 
-predict = predictor(model, top_k=20)
-with csv_writer("predictions.csv", names=None) as write:
-    predict(clips.in_order(512), write)
+for predicted in predictor(model, top_k=20)(clips.in_order(512)):
+    predicted.video_ids, predicted.classes, predicted.scores
 """
 
-from collections.abc import Callable
+import collections
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from yt8m_audio.batch import model_inputs
+from yt8m_audio.batch import HOST_KEYS, model_inputs
 from yt8m_audio.errors import UserError
+from yt8m_audio.prediction.ensembles import Ensemble, ensemble_of
+from yt8m_audio.prediction.predicted import DROPPED, Predicted
 
-DROPPED = -1  # in place of a class that is below its threshold
+BATCHES_AHEAD = 3  # that the device may have computed and the host not yet sorted
 
 
 def clip_names(batch: dict) -> np.ndarray:
     """What clips are called: their ids, and of segments, as the starter code writes them, `id:start`; bytes [B]."""
     ids = batch["video_id"].numpy()
-    if "label_weights" not in batch:
-        return ids
-    pairs = zip(ids, batch["start_time"].numpy(), strict=True)
-    return np.array([b"%b:%d" % (video_id, start) for video_id, start in pairs], object)
+    return segment_names(ids, batch["start_time"].numpy()) if "label_weights" in batch else ids
+
+
+def segment_names(video_ids: np.ndarray, start_times: np.ndarray) -> np.ndarray:
+    """Names of segments, `id:start`, from ids (bytes [n]) and start times (float32 [n], seconds); bytes [n]."""
+    named = np.empty(len(video_ids), object)
+    named[:] = [b"%b:%d" % each for each in zip(video_ids, start_times, strict=True)]
+    return named
 
 
 def predictor(
-    model: keras.Model, top_k: int, temperature: float = 1.0, thresholds: np.ndarray | float | None = None
-) -> Callable:
+    model: keras.Model | Ensemble,
+    top_k: int | None,
+    temperature: float = 1.0,
+    thresholds: np.ndarray | float | None = None,
+    chosen: Sequence[int] | None = None,
+) -> Callable[[tf.data.Dataset], Iterator[Predicted]]:
     """Makes a function that predicts every clip of a data set once, in its order.
 
     Args:
-        model: gives logits.
-        top_k: classes a clip, at most all of them; equal scores are in the order of their class indices.
-        temperature: that logits are divided by.
+        model: gives logits; or several models that predict as one.
+        top_k: classes a clip, at most all of them, best first; equal scores are in the order of their class indices.
+            None gives all, in the order of their class indices.
+        temperature: that the model's logits are divided by; members of an ensemble have their own.
         thresholds: scores from which a class is kept, one for all or one for each class [C]; None keeps all.
+        chosen: classes to look at alone, rising; None looks at all.
 
     Returns:
-        A function of
-
-            dataset: batches (see yt8m_audio.batch); rows of weight 0 are left out.
-            write: called with the clips' names (bytes [n]), classes (int32 [n, k], -1 for one below its threshold) and
-                scores (float32 [n, k]), in order.
-            progress: called with the number of clips done, after each batch.
-
-        that returns the number of clips, and raises a UserError where a score is not finite.
+        A function of a data set: batches (see yt8m_audio.batch), or tuples of them, one for each way in which members
+        read. It gives what is predicted of each batch, rows of weight 0 left out, and raises a UserError where a score
+        is not finite.
     """
+    ensemble = model if isinstance(model, Ensemble) else ensemble_of(model, temperature)
+    columns = None if chosen is None else np.array(chosen, np.int32)
 
     @tf.function
-    def best_of_batch(inputs):
-        logits = model(inputs, training=False)  # [B, C]
-        best = tf.math.top_k(logits, k=min(top_k, logits.shape[-1]))
-        scores = tf.sigmoid(best.values / temperature)  # [B, k]
-        if thresholds is None:
-            return best.indices, scores
-        least = tf.broadcast_to(tf.cast(thresholds, scores.dtype), logits.shape[-1:])  # [C]
-        return tf.where(scores >= tf.gather(least, best.indices), best.indices, DROPPED), scores
+    def values_of(inputs):
+        values = ensemble.values(inputs)  # [B, C]
+        return values if columns is None else tf.gather(values, columns, axis=1)
 
-    def predict(dataset: tf.data.Dataset, write: Callable, progress: Callable = lambda done: None) -> int:
-        done, written = 0, None
-        with ThreadPoolExecutor(1) as writer:  # formats one batch while the device computes the next
-            for batch in dataset:
-                classes, scores = best_of_batch(model_inputs(batch))
-                real = batch["example_weights"].numpy() > 0
-                rows = (clip_names(batch)[real], classes.numpy()[real], scores.numpy()[real])
-                if not np.isfinite(rows[2]).all():
-                    clip = rows[0][~np.isfinite(rows[2]).all(axis=1)][0].decode(errors="replace")
-                    raise UserError(
-                        f"The model's scores of clip {clip} are not finite: its weights or features are broken."
-                    )
-                if written:
-                    written.result()
-                written = writer.submit(write, *rows)
-                done += int(real.sum())
-                progress(done)
-            if written:
-                written.result()
-        return done
+    def predicted(batch: dict, values: np.ndarray) -> Predicted:
+        real = batch["example_weights"].numpy() > 0
+        rows = slice(None) if real.all() else real
+        values, ids, *times = (each[rows] for each in (values, *(batch[key].numpy() for key in HOST_KEYS)))
+        check_numbers(values, ids)
+        if top_k is None:
+            places = np.broadcast_to(np.arange(values.shape[1], dtype=np.int32), values.shape)
+        else:
+            places = best_places(values, min(top_k, values.shape[1]))  # [n, k]
+            values = np.take_along_axis(values, places, axis=1)
+        classes, scores = places if columns is None else columns[places], ensemble.scores(values)
+        if thresholds is not None:
+            least = np.asarray(thresholds, np.float32)
+            classes = np.where(scores >= (least[classes] if least.ndim else least), classes, DROPPED)
+        return Predicted(ids, *times, classes.astype(np.int32, copy=False), scores)
+
+    def predict(dataset: tf.data.Dataset) -> Iterator[Predicted]:
+        with ThreadPoolExecutor(1) as thread:
+            waiting = collections.deque()
+            for element in dataset:
+                batches = element if isinstance(element, tuple) else (element,)
+                values = values_of([model_inputs(batch) for batch in batches])
+                waiting.append(thread.submit(predicted, batches[0], np.asarray(memoryview(values))))  # not copied
+                if len(waiting) > BATCHES_AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     return predict
+
+
+def check_numbers(values: np.ndarray, video_ids: np.ndarray) -> None:
+    """Raises a UserError that names the first clip, of video_ids (bytes [n]), with a value (float32 [n, C]) of nan."""
+    broken = np.isnan(values).any(axis=1)
+    if broken.any():
+        clip = video_ids[broken][0].decode(errors="replace")
+        raise UserError(f"The model's scores of clip {clip} are not finite: its weights or features are broken.")
+
+
+def best_places(values: np.ndarray, top_k: int) -> np.ndarray:
+    """The columns of the highest values of each row, best first, equal ones in their order; int32 [n, top_k].
+
+    A selection and a sort of what it selects: on a CPU half of what tf.math.top_k takes, or less.
+
+    Args:
+        values: float32 [n, C], none of them nan.
+        top_k: 1 to C.
+    """
+    num_rows, num_columns = values.shape
+    if top_k == num_columns:
+        return _sorted_places(values, top_k)
+    least = np.partition(values, -top_k, axis=1)[:, -top_k, None]  # [n, 1]
+    among = values >= least  # [n, C], top_k in a row, and more where several have the least value
+    if np.count_nonzero(among) != num_rows * top_k:
+        tied = np.count_nonzero(among, axis=1) != top_k
+        among[tied] = False
+        among[np.flatnonzero(tied)[:, None], _sorted_places(values[tied], top_k)] = True
+    places = np.flatnonzero(among).reshape(num_rows, top_k) % num_columns  # rising
+    order = np.argsort(-np.take_along_axis(values, places, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(places, order, axis=1).astype(np.int32)
+
+
+def _sorted_places(values: np.ndarray, top_k: int) -> np.ndarray:
+    """The same by sorting whole rows."""
+    return np.argsort(-values, axis=1, kind="stable")[:, :top_k].astype(np.int32)

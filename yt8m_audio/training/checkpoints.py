@@ -142,7 +142,15 @@ class Checkpoints:
         except DAMAGED as error:
             if isinstance(error, OSError) and isinstance(path, RemotePath):  # which says nothing of the file
                 raise UserError(f"{path} cannot be read: {error.strerror}.") from None
-            raise UserError(f"{path} is damaged ({error}): choose another checkpoint, or remove it.") from error
+            raise UserError(
+                f"{path} is damaged ({error}): choose another checkpoint{self._another(step)}, or remove it."
+            ) from error
+
+    def _another(self, step: int) -> str:
+        """Names the newest other checkpoint that was not cut, "" where there is none, or it lies elsewhere."""
+        others = (each for each in reversed(self.steps()) if each != step and isinstance(self.folder, Path))
+        whole = next((each for each in others if zipfile.is_zipfile(self.path(each))), None)
+        return "" if whole is None else f", such as --checkpoint={whole}"
 
     def restore_newest(self, variables: Sequence, warn) -> dict | None:
         """Restores the newest whole checkpoint; a damaged one is passed over, and told to `warn`.

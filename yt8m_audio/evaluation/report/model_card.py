@@ -20,6 +20,7 @@ from yt8m_audio.evaluation.report.wording import (
 )
 
 MARKUP = re.compile(r"([\\`*_\[\]<>|#~$&])")
+TOLD = {"num_epochs", "seed"}  # in the command to train, whatever they are
 FOUND_OUT = {"feature_names", "feature_sizes", "feature_types", "num_classes", "max_frames", "reader", "cache"}
 SOURCE_FLAGS = {
     "run": "train_dir",
@@ -167,17 +168,22 @@ def _label_noise(quality: np.ndarray | None) -> str:
 def _reproduce(evaluated: Evaluated) -> str:
     commands = [_train_command(evaluated), _eval_command(evaluated.about)]
     lines = "\n".join(" ".join(each.split()).replace("```", "'''") for each in commands if each)
-    return _section("How to reproduce", f"```sh\n{lines}\n```") if lines else ""
+    said = "The first command trains it anew, into a folder of its own; the second measures the run of this card."
+    return _section("How to reproduce", said if all(commands) else "", f"```sh\n{lines}\n```") if lines else ""
 
 
 def _train_command(evaluated: Evaluated) -> str:
-    """The flags that differ from the defaults, but for what train.py finds out by itself."""
+    """The flags that differ from the defaults, but for what train.py finds out by itself; to a folder of its own."""
     if not evaluated.settings.get("model"):
         return ""
     usual, flat = Config().flat(), Config.from_dict(evaluated.settings).flat()
-    given = {name: value for name, value in flat.items() if name not in FOUND_OUT and value != usual.get(name)}
+    given = {
+        name: value
+        for name, value in flat.items()
+        if name not in FOUND_OUT and (name in TOLD or value != usual.get(name))
+    }
     if evaluated.about.get("kind") == "run":
-        given["train_dir"] = evaluated.about["source"]
+        given["train_dir"] = evaluated.about["source"].rstrip("/") + "-again"  # the run itself would be resumed
     return " ".join(["python train.py", *(flag(*each) for each in given.items())])
 
 

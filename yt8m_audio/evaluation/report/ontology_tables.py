@@ -4,12 +4,12 @@ import numpy as np
 
 TITLES = {"branches": "By branch", "depths": "By steps below a root", "leaves": "Leaves apart"}
 COLUMNS = {
-    "classes": "Classes",
-    "with_positives": "With positives",
-    "positives": "Positives",
     "mAP": "mAP",
     "auc": "AUC",
     "d_prime": "d′",
+    "classes": "Classes",
+    "with_positives": "With positives",
+    "positives": "Positives",
 }
 WHOLE = {"classes", "with_positives", "positives"}
 

@@ -4,12 +4,12 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 
-from yt8m_audio.errors import UserError
+from yt8m_audio.errors import UserError, reason
 from yt8m_audio.evaluation.evaluated import Evaluated
 from yt8m_audio.evaluation.json_values import as_json
 from yt8m_audio.evaluation.report.content import Tables, make_tables, page_content
@@ -22,15 +22,32 @@ PAGE = "index.html"
 def check_folder(folder: Path) -> None:
     """Makes the folder of a report, and one in it, so that it is known to be writable before anything is computed.
 
+    Nothing is left of them.
+
     Raises:
         UserError: if one of them cannot be made.
     """
+    if folder.is_file():
+        raise UserError(f"--report={folder} is a file: name a folder.")
+    try:
+        with made(folder):
+            staging_in(folder).mkdir()
+            staging_in(folder).rmdir()
+    except OSError as error:
+        raise UserError(f"--report={folder} cannot be written: {reason(error)}. Name another folder.") from error
+
+
+@contextlib.contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """Makes a folder, and those above it; those that are empty in the end, and were not there before, are removed."""
+    new = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        staging_in(folder).mkdir()
-        staging_in(folder).rmdir()
-    except OSError as error:
-        raise UserError(f"--report={folder} cannot be written: {error.strerror}. Name another folder.") from error
+        yield
+    finally:
+        for each in new:
+            with contextlib.suppress(OSError):  # it is not empty
+                each.rmdir()
 
 
 def write_report(folder: Path, evaluated: Evaluated) -> Path:
@@ -51,19 +68,26 @@ def write_report(folder: Path, evaluated: Evaluated) -> Path:
         UserError: if the folder cannot be written.
     """
     check_folder(folder)
-    files, staging = _files(evaluated, make_tables(evaluated)), staging_in(folder)
+    files = _files(evaluated, make_tables(evaluated))
+    try:
+        with made(folder):
+            _write(files, folder, staging_in(folder))
+    except OSError as error:
+        raise UserError(f"--report={folder} cannot be written: {reason(error)}.") from error
+    return folder / PAGE
+
+
+def _write(files: dict[str, Callable[[Path], None]], folder: Path, staging: Path) -> None:
+    """Writes the files to the one folder, and moves them to the other when all are whole."""
     try:
         staging.mkdir()
-        written = [name for name, write in files.items() if _wrote(write, staging / name)]
+        written = [name for name, write in files.items() if _wrote(write, folder / name, staging / name)]
         for name in set(files) - set(written):
             (folder / name).unlink(missing_ok=True)  # of an earlier report, whose other files will be gone
         for name in written:
             os.replace(staging / name, folder / name)
-    except OSError as error:
-        raise UserError(f"--report={folder} cannot be written: {error.strerror}.") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return folder / PAGE
 
 
 def staging_in(folder: Path) -> Path:
@@ -115,9 +139,12 @@ def named_confusions(confusions: pd.DataFrame, names: tuple[str, ...]) -> pd.Dat
     return confusions.assign(**named)
 
 
-def _wrote(write: Callable[[Path], None], path: Path) -> bool:
-    """Writes a file; without the optional package that it takes, does not."""
-    with contextlib.suppress(ImportError):
-        write(path)
-        return True
-    return False
+def _wrote(write: Callable[[Path], None], path: Path, staged: Path) -> bool:
+    """Writes a file that will be at `path`; without the optional package that it takes, does not."""
+    try:
+        write(staged)
+    except ImportError:
+        return False
+    except OSError as error:
+        raise UserError(f"--report={path.parent}: {path.name} cannot be written: {reason(error)}.") from error
+    return True
