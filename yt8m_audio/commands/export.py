@@ -122,8 +122,8 @@ def format_of(asked: ExportFlags) -> str:
 def check(asked: ExportFlags, kind: str) -> None:
     """Raises a UserError where the output cannot be what was asked for."""
     out = Path(asked.out)
-    if out.name.isdecimal() and out.absolute().parent.parent.is_dir():  # TensorFlow Serving's MODEL/VERSION
-        out.absolute().parent.mkdir(exist_ok=True)
+    if out.name.isdecimal():  # TensorFlow Serving's .../MODEL/VERSION
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
     if not out.absolute().parent.is_dir():
         raise UserError(f"{out}: there is no folder {out.absolute().parent}.")
     if out.is_dir() or (out.exists() and kind == "saved_model"):
