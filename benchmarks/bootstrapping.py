@@ -2,7 +2,7 @@
 
 python -m benchmarks bootstrapping               # a rate beside the sort's
 python -m benchmarks.bootstrapping               # seconds of 50 resamples, and what they make of 1,000
-python -m benchmarks.bootstrapping 1000          # seconds of 1,000; some 20 s on two cores
+python -m benchmarks.bootstrapping 1000          # seconds of 1,000; some 15 s on two cores
 
 A resample that is drawn and evaluated anew has to sort every class, at the least.
 """

@@ -1,7 +1,7 @@
 """How fast are figures computed of scores? Of AudioSet's evaluation set against a plain sort of its table, and of more.
 
 python -m benchmarks evaluating                      # 20,371 clips x 527 classes
-python -m benchmarks.evaluating 1100000 3862 500     # made batch by batch, within so many MiB; about a minute
+python -m benchmarks.evaluating 1100000 3862 500     # made batch by batch, within so many MiB; a minute and a half
 """
 
 import math

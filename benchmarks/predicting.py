@@ -28,6 +28,7 @@ from readers import Clips
 from yt8m_audio.batch import model_inputs
 from yt8m_audio.commands.inference_models import part_of
 from yt8m_audio.evaluation import evaluate
+from yt8m_audio.evaluation.accumulation import MIB
 from yt8m_audio.evaluation.scoring import score, scoring_function
 from yt8m_audio.prediction.batch_inference import BatchInference
 from yt8m_audio.prediction.labels_csv import LabelsCsv
@@ -39,7 +40,6 @@ from yt8m_audio.training.loop import build
 
 MODEL, TOP_K, TIMES = "FrameLevelLogisticModel", 20, 8
 ROUNDS, FORMATTED_BATCHES = 3, 16
-MIB = 1 << 20
 
 
 def results(pattern: str) -> list[Result]:

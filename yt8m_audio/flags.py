@@ -240,7 +240,7 @@ def parse_train(argv: Sequence[str]) -> TrainRequest:
 
 
 def parse_script(argv: Sequence[str], about: str, flags: type) -> Any:
-    """Parses the command line of eval.py or inference.py; what the run directory says too is taken with a warning."""
+    """Parses the command line of inference.py; what the run directory says too is taken with a warning."""
     script = parse(argv, about, flags, in_the_run=(DataConfig, ModelConfig))
     others = ("input_model", "input_model_tgz")
     if not script.train_dir and not any(getattr(script, name, "") for name in others):

@@ -7,8 +7,6 @@ that train.py cannot go on with it.
 import contextlib
 import dataclasses
 import json
-import os
-import shutil
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -19,6 +17,7 @@ from yt8m_audio.commands.training_report import eval_flags
 from yt8m_audio.errors import UserError
 from yt8m_audio.flags import POSITIONAL, parse
 from yt8m_audio.paths import RemotePath
+from yt8m_audio.prediction.export import folder_beside
 from yt8m_audio.run_directory import RunDirectory, write_json, written_beside
 from yt8m_audio.training.averaging import average_checkpoints
 from yt8m_audio.training.checkpoints import Checkpoints
@@ -124,12 +123,8 @@ def _folder_beside(out: RunDirectory) -> Iterator[RunDirectory]:
             out.path.rmtree()
             raise
         return
-    partial = out.path.with_name(f".partial-{os.getpid()}-{out.path.name}")
-    try:
+    with folder_beside(out.path) as partial:
         yield RunDirectory(str(partial))
-        os.rename(partial, out.path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _check_out(out: RunDirectory, run: RunDirectory) -> None:

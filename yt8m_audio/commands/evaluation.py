@@ -25,6 +25,7 @@ from yt8m_audio.evaluation.accumulation import EXACT_BYTES_PER_PAIR, MIB, fittin
 from yt8m_audio.evaluation.bootstrap import FEWEST_RESAMPLES, confidence_intervals
 from yt8m_audio.evaluation.json_values import as_json
 from yt8m_audio.evaluation.provenance import name_order
+from yt8m_audio.evaluation.report import check_folder, write_report
 from yt8m_audio.evaluation.scores import Scores
 from yt8m_audio.evaluation.streaming import StreamingAccumulator
 from yt8m_audio.flags import EvalFlags
@@ -133,8 +134,6 @@ class Evaluator:
         self.hierarchy = ontology_asked(asked, source) if asked.ontology else None
         self.facts = class_facts(source, asked) if asked.report else None
         if asked.report:
-            from yt8m_audio.evaluation.report import check_folder
-
             check_folder(Path(asked.report))
 
     def evaluate(self) -> dict:
@@ -209,8 +208,6 @@ class Evaluator:
 
     def report(self, measured: Measured, intervals: dict | None, ontology: dict | None) -> None:
         """Writes the report."""
-        from yt8m_audio.evaluation.report import write_report
-
         how = {"top_k": self.asked.top_k, **({"bootstrap": self.asked.bootstrap} if intervals else {})}
         about = {**measured.about, **how}
         whole = evaluated(measured.scores, measured.figures, about, self.source, self.facts)

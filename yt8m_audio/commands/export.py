@@ -120,7 +120,7 @@ def format_of(asked: ExportFlags) -> str:
 
 
 def check(asked: ExportFlags, kind: str) -> None:
-    """Raises a UserError where the output cannot be what was asked for."""
+    """Raises a UserError where the output cannot be what was asked for; makes the folder of MODEL/VERSION."""
     out = Path(asked.out)
     if out.name.isdecimal():  # TensorFlow Serving's .../MODEL/VERSION
         out.absolute().parent.mkdir(parents=True, exist_ok=True)

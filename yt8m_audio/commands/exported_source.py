@@ -17,8 +17,9 @@ from yt8m_audio.commands.sources import Asked
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.scoring import scoring_function
+from yt8m_audio.prediction.signatures import FEATURES as SIGNATURE
 
-SIGNATURE, FEATURES, NUM_FRAMES, PREDICTIONS = "features", "features", "num_frames", "predictions"
+FEATURES, NUM_FRAMES, PREDICTIONS = "features", "num_frames", "predictions"
 POOLED_PARTS = 3  # mean, deviation and maximum, side by side
 
 

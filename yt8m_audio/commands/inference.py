@@ -16,6 +16,7 @@ from yt8m_audio.commands.calibrated import check_calibration, thresholds_asked
 from yt8m_audio.commands.chosen_classes import chosen_classes
 from yt8m_audio.commands.inference_models import Models, open_models, records_of
 from yt8m_audio.errors import UserError
+from yt8m_audio.evaluation.provenance import segment_names
 from yt8m_audio.flags import InferenceFlags
 from yt8m_audio.labels import label_map_for
 from yt8m_audio.prediction.batch_inference import BatchInference
@@ -26,7 +27,7 @@ from yt8m_audio.prediction.model_archive import unpack_model
 from yt8m_audio.prediction.output_shards import of_worker, output_shards
 from yt8m_audio.prediction.predicted import Format, Predicted
 from yt8m_audio.prediction.segments_csv import read_segment_label_ids
-from yt8m_audio.prediction.top_k import predictor, segment_names
+from yt8m_audio.prediction.top_k import predictor
 from yt8m_audio.prediction.windows import windowed
 from yt8m_audio.training.progress import ProgressLine, Throughput, duration
 
@@ -187,11 +188,11 @@ def named_segments(predicted: Iterator[Predicted]) -> Iterator[Predicted]:
 def facts_of(asked: InferenceFlags, models: Models, labels: Sequence[int] | None) -> dict[str, Any]:
     """What the predictions depend on, by what there is to call it."""
     settings = {f"--{name}": value for name, value in dataclasses.asdict(asked).items() if name not in ELSEWHERE}
-    calibrations = [dataclasses.asdict(each.calibration) if each.calibration else None for each in models.opened]
+    calibrations = [each.calibration for each in models.opened]
     return {
         "the model": [each.facts for each in models.opened],
         "the clips": records_of(models.readings[0]),
-        "the calibration": [each and [each["temperature"], each["thresholds"]] for each in calibrations],
+        "the calibration": [each and [each.temperature, each.thresholds] for each in calibrations],
         "TensorFlow": tf.__version__,
         **settings,
         "--labels": labels,

@@ -13,11 +13,11 @@ from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.eval_ids import chosen, read_ids
 from yt8m_audio.evaluation.prediction_files import Predictions, read_predictions
+from yt8m_audio.evaluation.provenance import segment_names
 from yt8m_audio.evaluation.scores import Scores
 from yt8m_audio.evaluation.sparse_rows import SparseRows, joined, sparse
 from yt8m_audio.evaluation.truth import Truth, joined_batches, places_in
 from yt8m_audio.labels import AUDIOSET_CLASSES, label_map_for, read_label_map
-from yt8m_audio.prediction.top_k import clip_names
 
 
 class PredictionSource:
@@ -129,11 +129,8 @@ def truth_of_ratings(clips: readers.Clips, batch_size: int) -> Truth:
     with clips.errors_explained():
         for batch in clips.in_order(batch_size):
             real = batch["example_weights"].numpy() > 0
-            names, ids, times = (
-                clip_names(batch)[real],
-                batch["video_id"].numpy()[real],
-                batch["start_time"].numpy()[real],
-            )
+            ids, times = batch["video_id"].numpy()[real], batch["start_time"].numpy()[real]
+            names = segment_names(ids, times) if "label_weights" in batch else ids
             tables = [batch[key].numpy()[real] for key in ("labels", "label_weights") if key in batch]
             parts.append((names, ids, times, *map(sparse, tables)))
     names, ids, times, *tables = zip(*parts, strict=True)

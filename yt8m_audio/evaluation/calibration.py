@@ -22,6 +22,7 @@ from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.blocks import PAIRS_PER_BLOCK, blocks
 from yt8m_audio.evaluation.inputs import checked, checked_rated, unrated_last
 from yt8m_audio.evaluation.reliability import bin_sums
+from yt8m_audio.evaluation.thresholds import num_not_below
 from yt8m_audio.run_directory import write_json
 
 FILE = "calibration.json"
@@ -126,7 +127,7 @@ def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
     The highest of equal ones, halfway to the next score below, so that rounding does not move a score across.
     """
     ranked, positives = np.sort(scores), np.unique(scores[labels])  # ascending
-    true = np.count_nonzero(labels) - np.searchsorted(np.sort(scores[labels]), positives, "left")
+    true = num_not_below(np.sort(scores[labels]), positives)
     below = np.searchsorted(ranked, positives, "left")
     f1 = 2 * true / (len(ranked) - below + np.count_nonzero(labels))
     best = len(f1) - 1 - int(np.argmax(f1[::-1]))

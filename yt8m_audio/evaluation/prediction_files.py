@@ -100,7 +100,7 @@ def _read_csv(path: str, asked: str) -> Predictions:
         numbers, counts = _numbers(table[PAIRS].tolist(), asked, lines)  # [2 · sum], [n]
         ids += [each.encode(BYTE_FOR_BYTE) for each in table[VIDEO_ID]]
         parts.append(_checked(numbers[0::2], numbers[1::2], counts, functools.partial(_line_of, asked, lines)))
-    return Predictions(asked, as_objects(ids), joined(parts))
+    return Predictions(asked, np.array(ids, object), joined(parts))
 
 
 def _tables(path: str, asked: str) -> Iterator[pd.DataFrame]:
@@ -169,7 +169,7 @@ def _read_listed(file, asked: str) -> tuple[np.ndarray, SparseRows]:
         scores, counts = _lists(rows, "scores", asked)
         _check_alike(num_labels, counts, "labels and {} scores", place)
         parts.append(_checked(classes, scores, counts, place))
-    return as_objects(ids), joined(parts)
+    return np.array(ids, object), joined(parts)
 
 
 def _read_all(file, asked: str) -> tuple[np.ndarray, SparseRows]:
@@ -184,7 +184,7 @@ def _read_all(file, asked: str) -> tuple[np.ndarray, SparseRows]:
         _check_alike(counts, np.full_like(counts, table.shape[1]), "scores, and the first row has {}", place)
         table[done : len(ids)].flat = _checked(None, scores, counts, place).values
     table = np.empty((0, 0), np.float32) if table is None else table
-    return as_objects(ids), SparseRows(None, table.ravel(), np.full(len(table), table.shape[1]))
+    return np.array(ids, object), SparseRows(None, table.ravel(), np.full(len(table), table.shape[1]))
 
 
 def _parquet_file(path: str, asked: str) -> tuple:
@@ -307,13 +307,6 @@ def _row(asked: str, row: int) -> str:
 
 def _row_after(asked: str, before: int, row: int) -> str:
     return _row(asked, before + row)
-
-
-def as_objects(ids: list[bytes]) -> np.ndarray:
-    """Ids as object [n]; an array made of them at once would drop zero bytes at their ends."""
-    found = np.empty(len(ids), object)
-    found[:] = ids
-    return found
 
 
 def _shortened(text: str) -> str:

@@ -23,8 +23,14 @@ def clip_names(scores: Scores) -> list[bytes]:
     """What the clips are called: by their ids, and of segments `id:start`, as predictions name them."""
     if scores.rated is None:
         return scores.video_ids.tolist()
-    pairs = zip(scores.video_ids.tolist(), scores.start_times.tolist(), strict=True)
-    return [b"%b:%d" % (video_id, start) for video_id, start in pairs]
+    return segment_names(scores.video_ids, scores.start_times).tolist()
+
+
+def segment_names(video_ids: np.ndarray, start_times: np.ndarray) -> np.ndarray:
+    """Names of segments, `id:start`, from ids (bytes [n]) and start times (float32 [n], seconds); bytes [n]."""
+    named = np.empty(len(video_ids), object)
+    named[:] = [b"%b:%d" % each for each in zip(video_ids, start_times, strict=True)]
+    return named
 
 
 def name_order(scores: Scores) -> np.ndarray:

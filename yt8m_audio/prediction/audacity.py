@@ -7,15 +7,13 @@ The names of a folder's files are the ids, of which all but letters, digits, `_`
 `/`; so are `-` and `.` at the beginning.
 """
 
-import contextlib
 import hashlib
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote_from_bytes
 
 from yt8m_audio.errors import UserError
+from yt8m_audio.prediction.export import folder_beside
 from yt8m_audio.prediction.kept_classes import kept_classes
 from yt8m_audio.prediction.packed_rows import packed, unpacked
 from yt8m_audio.prediction.predicted import Predicted
@@ -53,7 +51,8 @@ class AudacityTracks:
         if out.suffix == FILE_SUFFIX:
             self._write_file(parts, out)
         else:
-            with _folder_beside(out) as folder:
+            with folder_beside(out) as folder:
+                folder.mkdir()
                 self._write_folder(parts, folder)
 
     def _write_file(self, parts: Sequence[Path], out: Path) -> None:
@@ -104,18 +103,6 @@ def file_name(video_id: bytes) -> str:
     if len(name) > LONGEST_NAME:
         return f"{name[:LONGEST_NAME]}%{hashlib.sha256(video_id).hexdigest()[:16]}"
     return name or "%"
-
-
-@contextlib.contextmanager
-def _folder_beside(folder: Path) -> Iterator[Path]:
-    """Gives a new folder to write to, and renames it if all went well: whole or not at all."""
-    partial = folder.with_name(f".partial-{os.getpid()}-{folder.name}")
-    try:
-        partial.mkdir()
-        yield partial
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _shown(video_id: bytes) -> str:

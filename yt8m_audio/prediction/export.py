@@ -48,7 +48,7 @@ def export_keras_file(model: keras.Model, path: Path) -> None:
 @contextlib.contextmanager
 def folder_beside(folder: Path) -> Iterator[Path]:
     """Gives a folder to write, and renames it to `folder` if all went well: whole or not at all."""
-    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
+    partial = folder.with_name(f".partial-{os.getpid()}-{folder.name}")
     try:
         yield partial
         os.rename(partial, folder)

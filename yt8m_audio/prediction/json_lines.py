@@ -21,8 +21,6 @@ class JsonLines:
         names: display names by class index, to be listed; None lists none.
     """
 
-    suffixes = (".jsonl",)
-
     def __init__(self, names: Sequence[str] | None = None):
         self.names = [json.dumps(name, ensure_ascii=False) for name in names] if names else None
 

@@ -23,8 +23,6 @@ class LabelsCsv:
         escape_formulas: put an apostrophe before ids and names that a spreadsheet would take for a formula.
     """
 
-    suffixes = (".csv",)
-
     def __init__(self, names: Sequence[str] | None = None, escape_formulas: bool = False):
         self.names, self.escape_formulas = names, escape_formulas
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from yt8m_audio.errors import UserError
 from yt8m_audio.prediction.native_output import held_back
-from yt8m_audio.prediction.signatures import fed, probabilities_function
+from yt8m_audio.prediction.signatures import fed, plain, probabilities_function
 
 OPSET = 18  # of 2023: ONNX Runtime reads it from 1.14 on
 
@@ -32,11 +32,7 @@ def onnx_file(model: keras.Model, features: tf.TensorSpec) -> bytes:
         UserError: if the packages are not there, or there is no way to ONNX for this model.
     """
     convert, check = _converter()
-    probabilities = probabilities_function(model)
-
-    @tf.function(input_signature=fed(features))
-    def predict(features, num_frames):
-        return {"predictions": probabilities(features, num_frames)}
+    predict = plain(probabilities_function(model), features)
 
     try:
         with held_back():

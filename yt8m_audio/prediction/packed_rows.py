@@ -7,6 +7,7 @@ A piece is a header (mark, clips n, classes k, bytes of ids, whether classes are
 the ids, the ids, start times, end times, classes and scores.
 """
 
+import dataclasses
 import itertools
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -92,5 +93,5 @@ def joined(pieces: Sequence[Predicted]) -> Predicted:
     """Several pieces as one; they have as many classes each."""
     if len(pieces) == 1:
         return pieces[0]
-    names = ("video_ids", "start_times", "end_times", "classes", "scores")
+    names = [field.name for field in dataclasses.fields(Predicted)]
     return Predicted(*(np.concatenate([getattr(piece, name) for piece in pieces]) for name in names))

@@ -33,8 +33,6 @@ class LabelsParquet:
         UserError: if there is no pyarrow.
     """
 
-    suffixes = (".parquet",)
-
     def __init__(self, names: Sequence[str] | None = None):
         check_pyarrow()
         self.names = names

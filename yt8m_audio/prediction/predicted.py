@@ -46,13 +46,7 @@ class Predicted:
 
 
 class Format(Protocol):
-    """How predictions are written: text, or where it has `combine`, parts that are made a file at the end.
-
-    Attributes:
-        suffixes: ends of the names of its files, such as (".csv",); `.gz` behind one that is text compresses it.
-    """
-
-    suffixes: tuple[str, ...]
+    """How predictions are written: text, or where it has `combine`, parts that are made a file at the end."""
 
     def header(self) -> bytes:
         """What a file (of parts: a part) begins with."""

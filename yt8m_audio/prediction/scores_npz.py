@@ -25,8 +25,6 @@ class ScoresNpz:
         num_classes: how many classes there are, for a file without clips.
     """
 
-    suffixes = (".npz",)
-
     def __init__(self, num_classes: int):
         self.num_classes = num_classes
 

@@ -33,8 +33,6 @@ class SegmentsCsv:
         UserError: if `most` is below 1.
     """
 
-    suffixes = (".csv",)
-
     def __init__(self, most: int = 100_000):
         if most < 1:
             raise UserError(f"--segment_max_pred={most} must be at least 1, the segments that are listed of a class.")

@@ -21,8 +21,6 @@ class TimelineCsv:
         escape_formulas: put an apostrophe before ids and names that a spreadsheet would take for a formula.
     """
 
-    suffixes = (".csv",)
-
     def __init__(self, names: Sequence[str] | None = None, escape_formulas: bool = False):
         self.names = csv_fields([name.encode() for name in names], escape_formulas) if names else None
         self.escape_formulas = escape_formulas

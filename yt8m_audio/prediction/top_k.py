@@ -20,19 +20,6 @@ from yt8m_audio.prediction.predicted import DROPPED, Predicted
 BATCHES_AHEAD = 3  # that the device may have computed and the host not yet sorted
 
 
-def clip_names(batch: dict) -> np.ndarray:
-    """What clips are called: their ids, and of segments, as the starter code writes them, `id:start`; bytes [B]."""
-    ids = batch["video_id"].numpy()
-    return segment_names(ids, batch["start_time"].numpy()) if "label_weights" in batch else ids
-
-
-def segment_names(video_ids: np.ndarray, start_times: np.ndarray) -> np.ndarray:
-    """Names of segments, `id:start`, from ids (bytes [n]) and start times (float32 [n], seconds); bytes [n]."""
-    named = np.empty(len(video_ids), object)
-    named[:] = [b"%b:%d" % each for each in zip(video_ids, start_times, strict=True)]
-    return named
-
-
 def predictor(
     model: keras.Model | Ensemble,
     top_k: int | None,

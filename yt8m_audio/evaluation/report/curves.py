@@ -4,6 +4,7 @@ import numpy as np
 
 from yt8m_audio.evaluation.metrics import reliability
 from yt8m_audio.evaluation.scores import Scores
+from yt8m_audio.evaluation.thresholds import num_not_below
 
 NUM_POINTS = 60
 
@@ -24,8 +25,8 @@ def precision_recall(scores: np.ndarray, labels: np.ndarray, num_points: int = N
     """
     ranked, positives = np.sort(scores), np.sort(scores[labels])
     thresholds = np.unique(positives)[::-1]
-    num_kept = len(ranked) - np.searchsorted(ranked, thresholds, "left")
-    num_right = len(positives) - np.searchsorted(positives, thresholds, "left")
+    num_kept = num_not_below(ranked, thresholds)
+    num_right = num_not_below(positives, thresholds)
     points = np.stack([num_right / len(positives), num_right / num_kept], axis=1)
     if len(points) > num_points:
         points = points[np.linspace(0, len(points) - 1, num_points).round().astype(int)]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from yt8m_audio.evaluation.report.wording import MISSING
+
 TITLES = {"branches": "By branch", "depths": "By steps below a root", "leaves": "Leaves apart"}
 COLUMNS = {
     "mAP": "mAP",
@@ -43,4 +45,4 @@ def _table(title: str, groups: dict[str, dict]) -> dict:
 
 
 def _percent(share: float) -> str:
-    return "–" if np.isnan(share) else f"{share:.1%}".replace("%", " %")
+    return MISSING if np.isnan(share) else f"{share:.1%}".replace("%", " %")
