@@ -11,7 +11,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from yt8m_audio.audioset.class_ids import class_ids_for
 from yt8m_audio.commands.calibrated import check_calibration, thresholds_asked
 from yt8m_audio.commands.chosen_classes import chosen_classes
 from yt8m_audio.commands.inference_models import Models, open_models, records_of
@@ -149,14 +148,14 @@ def display_names(asked: InferenceFlags, models: Models) -> tuple[str, ...] | No
 
 def labels_asked(asked: InferenceFlags, models: Models) -> Sequence[int] | None:
     """The classes to predict; None for all."""
-    path, num_classes = asked.label_map or models.opened[0].label_map, models.opened[0].num_classes
+    num_classes = models.opened[0].num_classes
     if asked.segment_label_ids_file:
         return read_segment_label_ids(asked.segment_label_ids_file, num_classes).tolist()
     if not asked.labels:
         return None
-    return chosen_classes(
-        asked.labels, class_ids_for(path, num_classes), display_names(asked, models) or (), num_classes
-    )
+    labels = label_map_for(asked.label_map or models.opened[0].label_map, num_classes)
+    ids, names = (labels.ids, labels.names) if labels else ((), ())
+    return chosen_classes(asked.labels, ids, names, num_classes)
 
 
 def predict_function(asked: InferenceFlags, models: Models, labels: Sequence[int] | None, by_name: bool) -> Callable:

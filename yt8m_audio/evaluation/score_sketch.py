@@ -28,10 +28,10 @@ CLASSES_COUNTED = 64  # classes turned at a time from rows of clips to columns
 
 @dataclasses.dataclass(frozen=True)
 class Areas:
-    """Average precision and AUC, each (C,) or a number, nan where undefined."""
+    """Average precision and AUC of each class (C,), nan where undefined."""
 
-    average_precision: np.ndarray | float
-    auc: np.ndarray | float
+    average_precision: np.ndarray
+    auc: np.ndarray
 
 
 class ScoreSketch:
@@ -102,11 +102,11 @@ class ScoreSketch:
         found = np.array([*map(self._areas, self.counts, positives, num_unrated)]).T  # (4, C)
         return Areas(found[0], found[2]), Areas(found[1], found[3])
 
-    def pooled_areas(self, positives: np.ndarray, num_unrated: int) -> tuple[Areas, Areas]:
-        """The same of all clip-class pairs taken together, from all positives, ascending."""
+    def pooled_average_precision(self, positives: np.ndarray, num_unrated: int) -> tuple[float, float]:
+        """The least and the most that it can be of all clip-class pairs together, from all positives, ascending."""
         self.count()
-        low, high, auc_low, auc_high = self._areas(self.counts.sum(axis=0, dtype=np.int64), positives, num_unrated)
-        return Areas(low, auc_low), Areas(high, auc_high)
+        low, high, *_ = self._areas(self.counts.sum(axis=0, dtype=np.int64), positives, num_unrated)
+        return low, high
 
     def _areas(self, counts: np.ndarray, positives: np.ndarray, num_unrated: int) -> tuple[float, float, float, float]:
         """Low and high average precision, low and high AUC, of some counts (bins,) and positives (P,)."""

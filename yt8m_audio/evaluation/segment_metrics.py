@@ -23,6 +23,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from yt8m_audio.errors import UserError
+from yt8m_audio.evaluation.thresholds import mean_defined
 
 Ratings = Mapping[int, Mapping[str, bool]]
 
@@ -86,13 +87,13 @@ def average_precision_at_n(hits: Sequence[bool], num_positives: int) -> float:
 
 def mean_average_precision(figures: Mapping[int, ClassFigures]) -> float:
     """MAP@N: the mean over all classes of which a segment is rated true."""
-    return float(np.mean([each.average_precision for each in figures.values() if each.positives]))
+    return mean_defined([each.average_precision for each in figures.values() if each.positives])
 
 
 def submitted_mean(figures: Mapping[int, ClassFigures]) -> float:
     """The mean over those of the classes that the submission names, as the starter prints it; nan without any."""
     named = [each.average_precision for each in figures.values() if each.positives and each.submitted]
-    return float(np.mean(named)) if named else math.nan
+    return mean_defined(named)
 
 
 def _without_ranking(ratings: Mapping[str, bool]) -> ClassFigures:

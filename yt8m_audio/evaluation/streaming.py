@@ -149,12 +149,12 @@ class StreamingAccumulator:
         """The figures that the sketch gives, in the middle of what they can be, and half of how far that reaches."""
         scores, classes = (np.concatenate(columns) for columns in zip(*self.positives, strict=True))
         areas = self.sketch.areas(positives_by_class(scores, classes, self.num_classes), self.num_unrated)
-        pooled = self.sketch.pooled_areas(np.sort(scores), int(self.num_unrated.sum()))
+        pooled = self.sketch.pooled_average_precision(np.sort(scores), int(self.num_unrated.sum()))
         low, high = (self._figures(*of_end) for of_end in zip(areas, pooled, strict=True))
         middles = {name: (low[name] + high[name]) / 2 for name in low}
         return middles, {f"{name}_error_bound": (high[name] - low[name]) / 2 for name in low}
 
-    def _figures(self, areas: Areas, pooled: Areas) -> dict[str, float]:
+    def _figures(self, areas: Areas, micro_ap: float) -> dict[str, float]:
         """Those of one end of what can be."""
         num_positives = self.places.num_labels
         num_pairs = num_positives * (self.places.num_clips - self.num_unrated - num_positives)
@@ -164,7 +164,7 @@ class StreamingAccumulator:
             "auc": mean_auc,
             "d_prime": d_prime_of_mean(mean_auc, num_pairs),
             "d_prime_class_mean": mean_defined([*map(d_prime, areas.auc, num_pairs)]),
-            "micro_ap": pooled.average_precision,
+            "micro_ap": micro_ap,
         }
 
 

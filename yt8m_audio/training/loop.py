@@ -157,8 +157,8 @@ class Session:
         self.logged = 0.0
         self.trained: tuple[float, float] | None = None  # loss and clips a second, of the last call
         self.table = EpochTable(self.line.say, bool(validation_clips))
-        lossy = workers.is_chief and len(workers.names) > 1  # in the middle of a call, and it is the chief that writes
-        self.snapshots = Snapshots(self.call) if lossy else None
+        may_lose_others = workers.is_chief and len(workers.names) > 1
+        self.snapshots = Snapshots(self.call) if may_lose_others else None
         self.throughput = Throughput(self.total_steps * batch_size)
 
     def resume(self) -> None:
