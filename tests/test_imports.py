@@ -30,7 +30,7 @@ CONTRACTS = {
     "errors",
     "run_directory",
 }
-CONTRACTS |= {"own_records", "paths"}
+CONTRACTS |= {"own_records", "paths", "feature_source"}
 ACROSS = {("training", "evaluation"), ("prediction", "evaluation"), ("sample", "audio")}
 WITH_TENSORFLOW = {"yt8m_audio.files", "yt8m_audio.records", "yt8m_audio.examples", "yt8m_audio.replicas"}
 WITH_TENSORFLOW |= {"yt8m_audio.paths"}  # of remote paths alone, when there is one

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from yt8m_audio.audio.log_mel import HOP_SAMPLES, SAMPLE_RATE, log_mel
-from yt8m_audio.audio.quantize import quantize
+from yt8m_audio.audio.log_mel_statistics import LogMelStatistics
+from yt8m_audio.audio.mel_bands import SAMPLE_RATE
 from yt8m_audio.sample.synthesis import SOUNDS
 from yt8m_audio.sample.waves import colored_noise
 
@@ -24,13 +24,7 @@ SOUND_LEVELS = (-18.0, 0.0)  # dB below the largest sample that there can be
 NOISE_LEVELS = (-65.0, -42.0)  # dB, of the root mean square of what is heard behind the sounds
 NOISE_EXPONENTS = (1.6, 2.2)  # near brown noise, which is no class of AudioSet; white and pink noise are
 NOISE_LOOP = 2 * SAMPLE_RATE  # samples; noise for all of a clip would take a third of the time that a clip takes
-HOPS_PER_SECOND = SAMPLE_RATE // HOP_SAMPLES
 TENTH = SAMPLE_RATE // 10
-
-# These bring a second's means and deviations into [-2, 2]. Over 300 clips the means lie in [-4.47, 4.97] with 1 %
-# above 2.3, and the deviations in [0, 4.5] with 1 % above 3.1: what is clipped is the loudest of loud sounds.
-MEAN_CENTER, MEAN_SCALE = -1.0, 1.8
-DEVIATION_CENTER, DEVIATION_SCALE = 1.6, 0.8
 
 
 class Clip(NamedTuple):
@@ -53,7 +47,7 @@ def make_clip(seed: int, split: str, index: int) -> Clip:
     seconds = int(random.integers(1, SECONDS)) if random.random() < SHORT_CLIPS else SECONDS
     count = random.choice(len(SOUNDS_AT_ONCE), p=SOUNDS_AT_ONCE) + 1
     classes = [str(name) for name in random.choice(list(SOUNDS), count, replace=False)]
-    return Clip(video_id, classes, embed(mix(random, classes, seconds)))
+    return Clip(video_id, classes, LogMelStatistics().embed(mix(random, classes, seconds)))
 
 
 def identify(seed: int, split: str, index: int) -> tuple[str, np.random.Generator]:
@@ -88,22 +82,3 @@ def draw_span(random: np.random.Generator, num_samples: int) -> tuple[int, int]:
 def decibels(level: float) -> float:
     """Converts decibels to a factor of amplitude."""
     return 10.0 ** (level / 20)
-
-
-def embed(waveform: np.ndarray) -> np.ndarray:
-    """Describes each second by the mean and the standard deviation of its log-mel bands.
-
-    A stand-in for VGGish's embedding, of its size and type; nothing that was learnt.
-
-    Args:
-        waveform: floats [samples], whole seconds at 16 kHz.
-
-    Returns:
-        uint8 [seconds, 128]: 64 means, then 64 deviations, quantised.
-    """
-    bands = log_mel(waveform)  # [frames, 64]; the last second lacks two frames, which would end after it
-    starts = range(0, len(bands), HOPS_PER_SECOND)
-    means = np.stack([bands[start : start + HOPS_PER_SECOND].mean(axis=0) for start in starts])  # [seconds, 64]
-    deviations = np.stack([bands[start : start + HOPS_PER_SECOND].std(axis=0) for start in starts])
-    features = [(means - MEAN_CENTER) / MEAN_SCALE, (deviations - DEVIATION_CENTER) / DEVIATION_SCALE]
-    return quantize(np.concatenate(features, axis=1))  # [seconds, 128]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from yt8m_audio.audio.log_mel import SAMPLE_RATE
+from yt8m_audio.audio.mel_bands import SAMPLE_RATE
 from yt8m_audio.sample.waves import (
     band_noise,
     bursts,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from yt8m_audio.audio.log_mel import SAMPLE_RATE
+from yt8m_audio.audio.mel_bands import SAMPLE_RATE
 
 RAMP = 0.005  # seconds to switch a tone on or off without a click
 

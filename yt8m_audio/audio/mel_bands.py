@@ -24,16 +24,16 @@ LOG_OFFSET = 0.01
 FRAMES_AT_ONCE = 32  # keeps what lies between below 128 KiB, where malloc takes fresh pages: three times as fast as 256
 
 
-def log_mel(waveform: np.ndarray, dtype=np.float64) -> np.ndarray:
+def log_mel(waveform: np.ndarray) -> np.ndarray:
     """Computes the log-mel bands of one waveform or of a batch of them.
 
     Args:
         waveform: floats [..., samples] in [-1, 1], mono, 16 kHz.
-        dtype: float64, or float32, whose result lies within 1e-3 (2e-4 was the worst of 300 clips).
 
     Returns:
-        `dtype` [..., frames, 64] with frames = 1 + (samples - 400) // 160, none below 400 samples. Silence gives
-        ln(0.01) = -4.605; a sine as loud as can be gives about 4.8 in its band.
+        [..., frames, 64] in the waveform's precision, with frames = 1 + (samples - 400) // 160, none below 400 samples.
+        Silence gives ln(0.01) = -4.605; a sine as loud as can be gives about 4.8 in its band. In float32 the worst
+        error of 300 clips was 2e-4.
 
     Raises:
         ValueError: if the waveform holds integers, whose range is not [-1, 1].
@@ -41,8 +41,8 @@ def log_mel(waveform: np.ndarray, dtype=np.float64) -> np.ndarray:
     waveform = np.asarray(waveform)
     if not np.issubdtype(waveform.dtype, np.floating):
         raise ValueError(f"A waveform is floats in [-1, 1]. Received: dtype={waveform.dtype}. Divide int16 by 32768.")
-    frames = split_frames(waveform.astype(dtype, copy=False))  # [..., frames, 400]
-    bands = np.empty((*frames.shape[:-1], MEL_BANDS), dtype)  # [..., frames, 64]
+    frames = split_frames(waveform)  # [..., frames, 400]
+    bands = np.empty((*frames.shape[:-1], MEL_BANDS), waveform.dtype)  # [..., frames, 64]
     rows = max(1, int(np.prod(frames.shape[:-2])))
     step = max(1, FRAMES_AT_ONCE // rows)
     for start in range(0, frames.shape[-2], step):
