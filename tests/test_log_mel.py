@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from yt8m_audio.audio.mel_bands import hann_window, log_mel, mel_matrix
+from yt8m_audio.audio.log_mel_examples import YAMNET_HOP_FRAMES, examples_of, padded_to_examples
+from yt8m_audio.audio.mel_bands import YAMNET_LOG_OFFSET, hann_window, log_mel, mel_matrix
 
 SINE = np.sin(2 * np.pi * 1000 * np.arange(0, 3, 1 / 16_000))
 NOISE = np.random.RandomState(0).randn(48_000) * 0.1  # the reference values are of this generator
@@ -72,3 +73,35 @@ def test_a_batch_gives_what_its_rows_give():
 def test_integers_are_refused():
     with pytest.raises(ValueError, match=r"floats in \[-1, 1\].*int16"):
         log_mel(np.zeros(400, np.int16))
+
+
+@pytest.mark.parametrize(("samples", "examples"), [(15_599, 0), (15_600, 1), (30_960, 2), (160_000, 10)])
+def test_examples_of_samples(samples, examples):
+    bands = log_mel(np.zeros(samples, np.float32))
+    assert examples_of(bands).shape == (examples, 96, 64)
+
+
+def test_examples_are_bands_at_their_hop():
+    bands = log_mel(np.stack([NOISE, SINE]))
+    examples = examples_of(bands, 30)
+    assert examples.shape == (2, 1 + (298 - 96) // 30, 96, 64)
+    for number in range(examples.shape[1]):
+        np.testing.assert_array_equal(examples[:, number], bands[:, 30 * number : 30 * number + 96])
+
+
+@pytest.mark.parametrize(
+    ("samples", "examples"), [(0, 1), (15_600, 1), (15_601, 2), (23_280, 2), (23_281, 3), (160_000, 20)]
+)
+def test_yamnet_fills_its_last_example(samples, examples):
+    padded = padded_to_examples(np.ones(samples, np.float32))
+    assert padded[:samples].all()
+    assert not padded[samples:].any()
+    assert len(examples_of(log_mel(padded), YAMNET_HOP_FRAMES)) == examples
+
+
+def test_yamnets_bands_are_those_of_its_own_operations():
+    import tensorflow as tf
+
+    magnitude = tf.abs(tf.signal.stft(NOISE, 400, 160, 512))
+    matrix = tf.signal.linear_to_mel_weight_matrix(64, 257, 16_000, 125.0, 7500.0, tf.float64)
+    np.testing.assert_allclose(log_mel(NOISE, YAMNET_LOG_OFFSET), np.log(magnitude @ matrix + 0.001), atol=1e-6)

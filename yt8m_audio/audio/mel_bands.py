@@ -5,6 +5,9 @@
 A frame is 25 ms under a Hann window, taken every 10 ms without padding; its spectrum is the magnitude, not the
 power, of a 512-point transform; 64 triangles, equally wide in mel, sum it to bands; `ln(band + 0.01)`. These are
 the numbers of `mel_features.py` in github.com/tensorflow/models, research/audioset/vggish.
+
+YAMNet takes the same bands with another offset, `log_mel(waveform, YAMNET_LOG_OFFSET)`; its examples overlap, and the
+last one is filled with silence (see log_mel_examples.py). The same as a Keras layer: log_mel_layer.py.
 """
 
 import functools
@@ -21,14 +24,16 @@ MEL_BANDS = 64
 MEL_LOWEST = 125.0  # Hz, where the first triangle begins
 MEL_HIGHEST = 7_500.0  # Hz, where the last one ends
 LOG_OFFSET = 0.01
+YAMNET_LOG_OFFSET = 0.001
 FRAMES_AT_ONCE = 32  # keeps what lies between below 128 KiB, where malloc takes fresh pages: three times as fast as 256
 
 
-def log_mel(waveform: np.ndarray) -> np.ndarray:
+def log_mel(waveform: np.ndarray, log_offset: float = LOG_OFFSET) -> np.ndarray:
     """Computes the log-mel bands of one waveform or of a batch of them.
 
     Args:
         waveform: floats [..., samples] in [-1, 1], mono, 16 kHz.
+        log_offset: what is added to a band before the logarithm; 0.001 for YAMNet.
 
     Returns:
         [..., frames, 64] in the waveform's precision, with frames = 1 + (samples - 400) // 160, none below 400 samples.
@@ -47,7 +52,7 @@ def log_mel(waveform: np.ndarray) -> np.ndarray:
     step = max(1, FRAMES_AT_ONCE // rows)
     for start in range(0, frames.shape[-2], step):
         part = np.s_[..., start : start + step, :]
-        bands[part] = log_bands(frames[part])
+        bands[part] = log_bands(frames[part], log_offset)
     return bands
 
 
@@ -58,14 +63,14 @@ def split_frames(waveform: np.ndarray) -> np.ndarray:
     return sliding_window_view(waveform, WINDOW_SAMPLES, axis=-1)[..., ::HOP_SAMPLES, :]
 
 
-def log_bands(frames: np.ndarray) -> np.ndarray:
+def log_bands(frames: np.ndarray, log_offset: float = LOG_OFFSET) -> np.ndarray:
     """Turns frames [..., 400] into log-mel bands [..., 64] of the same precision."""
     spectrum = np.fft.rfft(frames * hann_window().astype(frames.dtype), FFT_SAMPLES)  # [..., 257]
     magnitude = np.abs(spectrum)
     bins, weights, starts = mel_entries()
     weighted = magnitude.astype(frames.dtype, copy=False)[..., bins] * weights.astype(frames.dtype)  # [..., 461]
     bands = np.add.reduceat(weighted, starts, axis=-1)  # [..., 64]
-    return np.log(bands + frames.dtype.type(LOG_OFFSET))
+    return np.log(bands + frames.dtype.type(log_offset))
 
 
 @functools.cache
