@@ -31,6 +31,7 @@ from readers.wire import MalformedRecord, ParsedRecords
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError, nearest
 from yt8m_audio.examples import audioset_record, frames_record, video_record
+from yt8m_audio.feature_source import feature_source_of, write_feature_source
 from yt8m_audio.records import (
     FRAMING_BYTES,
     GAP_BYTES,
@@ -144,6 +145,13 @@ def _opened(pattern: str, data: DataConfig) -> Clips:
         return open_clips(pattern, "pattern", data)
     except UserError as error:
         raise UserError(str(error).removeprefix("--pattern=")) from None
+
+
+def _copy_note(paths: Sequence[str], folder: Path) -> None:
+    """Writes the note of where features came from anew, where there is one beside the records."""
+    source = feature_source_of(paths)
+    if source is not None:
+        write_feature_source(folder, source)
 
 
 def _bytes_of(folder: str) -> int:
@@ -408,6 +416,7 @@ def repack_records(
     with written_beside(out, work.size()) as folder:
         folder.mkdir()
         clips, files = _write_shards(folder, work, order, num_shards, GAP_BYTES if seed is not None else 0, progress)
+        _copy_note(paths, folder)
     return Repacked(clips, files, _bytes_of(out), os.path.join(out, "*.tfrecord"), work.notes())
 
 
@@ -486,7 +495,7 @@ def repack_arrays(pattern: str, out: str, data: DataConfig, progress: Progress =
     """
     if is_packed(pattern):
         raise UserError(f"{pattern} is packed already: repack the records that it was made of.")
-    found_shards(pattern)
+    found = found_shards(pattern)
     check_folder(out, pattern)
     clips = _opened(pattern, data)
     is_frames = clips.store.reader.level == "frame"  # frames stay frames, whatever model comes
@@ -507,6 +516,7 @@ def repack_arrays(pattern: str, out: str, data: DataConfig, progress: Progress =
     with written_beside(out, clips.memory_bytes) as folder:
         count = write_packed(str(folder), data, shape, dtype, parts())
         _verify_packed(str(folder), written)
+        _copy_note(found, folder)
     lost = sum(clips.store.lost_by_shard().values())
     notes = [f"{lost:,} corrupt records left out."] if lost else []
     if cut and cut.clips:

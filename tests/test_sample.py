@@ -84,12 +84,13 @@ def test_clips_vary_in_length_and_classes():
 def test_records_read_as_audiosets(tmp_path):
     make_sample(tmp_path, 9, 5)
     assert sorted(contents(tmp_path)) == [
+        "feature_source.json",
         *(f"test-{shard:05d}-of-00004.tfrecord" for shard in range(4)),
         *(f"train-{shard:05d}-of-00008.tfrecord" for shard in range(8)),
     ]
     made = {clip.video_id: clip for split in ("train", "test") for clip in (make_clip(8, split, k) for k in range(9))}
     found = set()
-    for record in tf.data.TFRecordDataset(sorted(map(str, tmp_path.iterdir()))):
+    for record in tf.data.TFRecordDataset(sorted(map(str, tmp_path.glob("*.tfrecord")))):
         context, lists = tf.io.parse_single_sequence_example(record, CONTEXT, FRAMES)
         clip = made[context["video_id"].numpy().decode()]
         frames = tf.io.decode_raw(lists["audio_embedding"], tf.uint8).numpy()

@@ -14,8 +14,9 @@ import pytest
 from yt8m_audio import flags
 from yt8m_audio.__main__ import main_of_command
 from yt8m_audio.audio.quantize import quantize
+from yt8m_audio.clip_rows import read_clips
 from yt8m_audio.errors import UserError
-from yt8m_audio.own_records import fitting_shards, read_clips, write_records
+from yt8m_audio.own_records import fitting_shards, write_records
 
 ROOT = Path(__file__).parents[1]
 DOC = ROOT / "docs" / "own_data.md"

@@ -38,11 +38,18 @@ LEAST = {
     "frame_mask_size": 0,
     "feature_mask_size": 0,
     "accumulation_steps": 1,
+    "split_seconds": 0,
+    "workers": 1,
     "steps_per_call": 0,
     "validation_steps": 0,
     "early_stopping_patience": 0,
     "num_gpu": 0,
     "num_cpu_devices": 1,
+    "per_class": 1,
+    "number": 1,
+    "min_duration": 0,
+    "depth": 1,
+    "top": 1,
 }
 MOST = {
     "validation_percent": 99,
@@ -55,12 +62,13 @@ MOST = {
 CHOICES = {
     "strategy": ("auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu"),
     "pooling": ("mean", "mean_std_max"),
+    "rank": ("mean", "peak"),
     "cache": ("auto", "memory", "none"),
     "sampling": ("plain", "balanced", "weighted"),
     "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
     "learning_rate_schedule": ("staircase", "cosine", "constant"),
 }
-ABOVE_ZERO = ("base_learning_rate", "learning_rate_decay", "poll_seconds")
+ABOVE_ZERO = ("base_learning_rate", "learning_rate_decay", "poll_seconds", "hop_seconds", "window_seconds")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +104,8 @@ class DataConfig:
         sampling: How training clips are drawn: plain (each once an epoch), balanced (each class as often as any
             other) or weighted (with weights inverse to how frequent their classes are).
         num_readers: Shards that are read at a time where they lie on another machine.
+        feature_source: What the note beside the training records says of where their features came from, as
+            yt8m_audio.feature_source has it; None where there is none.
     """
 
     train_data_pattern: str = ""
@@ -116,6 +126,7 @@ class DataConfig:
     cache: str = "auto"
     sampling: str = "plain"
     num_readers: int = 8
+    feature_source: dict[str, Any] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -287,6 +298,7 @@ class Config:
         """Returns all settings by flag name, the hyper-parameters of the model and of the loss among them."""
         data, model, train = (dataclasses.asdict(part) for part in (self.data, self.model, self.train))
         loss = train.pop("loss_hyper_parameters")
+        data.pop("feature_source")  # no flag: it is read off the records
         return {**data, "model": model["model"], **model["hyper_parameters"], **train, **loss}
 
 

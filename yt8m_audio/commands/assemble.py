@@ -11,10 +11,12 @@ import tensorflow as tf
 import readers
 from models.base import classifier_hyper_parameters
 from readers.memory import free_bytes
+from yt8m_audio.commands.feature_sources import check_source, with_source
 from yt8m_audio.commands.outside_models import find_model, said_of_model
 from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig, changes, check_ranges
 from yt8m_audio.errors import UserError
 from yt8m_audio.flags import TrainRequest, another_model
+from yt8m_audio.held_out import held_out
 from yt8m_audio.labels import read_label_map
 from yt8m_audio.registry import LOSSES, hyper_parameters
 from yt8m_audio.run_directory import RunDirectory
@@ -116,7 +118,8 @@ def prepare(request: TrainRequest) -> tuple[Config, readers.Clips, readers.Clips
         train = dataclasses.replace(train, clip_gradient_norm=0.0)
     if train.base_learning_rate is None:
         train = dataclasses.replace(train, base_learning_rate=model.recommended_learning_rate)
-    config = Config(clips.data, config.model, train)
+    config = with_source(Config(clips.data, config.model, train), clips, request.resumed)
+    clips = dataclasses.replace(clips, data=config.data)
     check_mask_sizes(train, config.data)
     checked_model(config)
     check_learning(config, request.given, request.resumed)
@@ -152,10 +155,10 @@ def split(clips: readers.Clips) -> tuple[readers.Clips, readers.Clips | None]:
     """The clips to train on, and those to validate on or None."""
     data = clips.data
     if data.validation_percent:
-        held_out, others = clips.split(readers.held_out(data.validation_percent))
-        return others, held_out
-    validation = data.validation_data_pattern
-    return clips, open_like(data, validation, "validation_data_pattern") if validation else None
+        validation, others = clips.split(held_out(data.validation_percent))
+        return others, validation
+    pattern = data.validation_data_pattern
+    return clips, open_like(data, pattern, "validation_data_pattern") if pattern else None
 
 
 def fitting_cache(*clips: readers.Clips | None) -> str:
@@ -448,9 +451,11 @@ def open_like(data: DataConfig, pattern: str, flag: str) -> readers.Clips:
         flag: the flag that gave it.
 
     Raises:
-        UserError: if they do not fit.
+        UserError: if they do not fit, or their features come from another embedding.
     """
-    return readers.open_clips(pattern, flag, dataclasses.replace(data, reader="", feature_types=""))
+    clips = readers.open_clips(pattern, flag, dataclasses.replace(data, reader="", feature_types=""))
+    check_source(data, clips, flag)
+    return clips
 
 
 def restore_model(config: Config, checkpoints: Checkpoints, step: int, element_spec: dict):

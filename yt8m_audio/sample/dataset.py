@@ -1,7 +1,7 @@
 """The built-in sample: 2,500 synthesised clips as AudioSet records, made on first use and kept.
 
     patterns = sample_patterns(log=print)
-    patterns.train  # '/home/me/.cache/yt8m-audio/sample-v1-seed8/train-*.tfrecord'
+    patterns.train  # '/home/me/.cache/yt8m-audio/sample-v2-seed8/train-*.tfrecord'
 
 Making it takes about half a minute on two cores; its 4 MB stay in a cache folder. What is in it: docs/sample.md.
 """
@@ -18,17 +18,19 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from yt8m_audio.audio.log_mel_statistics import LogMelStatistics
+from yt8m_audio.cache import CACHE_VARIABLE, cache_folder
 from yt8m_audio.errors import UserError
 from yt8m_audio.examples import audioset_record
+from yt8m_audio.feature_source import write_feature_source
 from yt8m_audio.labels import AUDIOSET_LABEL_MAP, read_label_map
 from yt8m_audio.records import write_shard
 from yt8m_audio.sample.clips import Clip, make_clip
 
-VERSION = 1  # to be raised by whoever changes a clip, so that an older cache is not taken for the new
+VERSION = 2  # to be raised by whoever changes what is in it, so that an older cache is not taken for the new
 SEED = 8
 TRAIN_CLIPS, TRAIN_SHARDS = 2_000, 8
 TEST_CLIPS, TEST_SHARDS = 500, 4
-CACHE_VARIABLE = "YT8M_AUDIO_CACHE"
 MOST_THREADS = 8  # numpy leaves the interpreter's lock to the others only inside its own loops
 
 
@@ -65,13 +67,6 @@ def sample_patterns(log: Callable[[str], None] | None = None) -> SamplePatterns:
     return SamplePatterns(*(f"{glob.escape(str(folder))}/{split}-*.tfrecord" for split in ("train", "test")))
 
 
-def cache_folder() -> Path:
-    """Returns $YT8M_AUDIO_CACHE, else $XDG_CACHE_HOME/yt8m-audio, else ~/.cache/yt8m-audio."""
-    if os.environ.get(CACHE_VARIABLE):
-        return Path(os.environ[CACHE_VARIABLE]).expanduser().absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "yt8m-audio"
-
-
 def make_whole(folder: Path, fill: Callable[[str], None]) -> None:
     """Fills a new folder beside `folder` and gives it that name, unless another process was there first.
 
@@ -94,6 +89,8 @@ def make_whole(folder: Path, fill: Callable[[str], None]) -> None:
 def make_sample(folder: str, train_clips: int = TRAIN_CLIPS, test_clips: int = TEST_CLIPS, seed: int = SEED) -> None:
     """Synthesises clips and writes them as AudioSet records, in shards named `train-00000-of-00008.tfrecord`.
 
+    The note of where the features come from lies beside them (see yt8m_audio.feature_source).
+
     Args:
         folder: where the shards go; made if need be.
         train_clips: how many clips for training, in 8 shards, or one a clip if there are fewer.
@@ -109,6 +106,7 @@ def make_sample(folder: str, train_clips: int = TRAIN_CLIPS, test_clips: int = T
         for shard in range(shards):
             path = os.path.join(folder, f"{split}-{shard:05d}-of-{shards:05d}.tfrecord")
             write_shard(path, records[shard::shards])
+    write_feature_source(folder, LogMelStatistics().described())
 
 
 def to_record(clip: Clip) -> bytes:
