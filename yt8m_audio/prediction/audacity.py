@@ -42,6 +42,15 @@ class AudacityTracks:
         """A piece of a part."""
         return packed(predicted)
 
+    def lines(self, piece: Predicted) -> Iterator[bytes]:
+        """The lines of each row, as text."""
+        kept = kept_classes(piece)
+        starts, ends = piece.start_times[kept.rows].tolist(), piece.end_times[kept.rows].tolist()
+        labels = [self.names[each] if self.names else f"class {each}" for each in kept.classes.tolist()]
+        columns = zip(starts, ends, labels, kept.scores.tolist(), strict=True)
+        lines = [f"{start:.6f}\t{end:.6f}\t{label} {score:.3f}\n" for start, end, label, score in columns]
+        return ("".join(of_row).encode() for of_row in kept.by_clip(lines))
+
     def combine(self, parts: Sequence[Path], out: Path) -> None:
         """Writes the file, where `out` ends in .txt, or the folder; a recording without a label has an empty track.
 
@@ -83,16 +92,7 @@ class AudacityTracks:
     def _tracks(self, parts: Sequence[Path]) -> Iterator[tuple[bytes, bytes]]:
         """The id of each row, and its lines."""
         for piece in unpacked(parts):
-            yield from zip(piece.video_ids.tolist(), self._lines(piece), strict=True)
-
-    def _lines(self, piece: Predicted) -> Iterator[bytes]:
-        """The lines of each row."""
-        kept = kept_classes(piece)
-        starts, ends = piece.start_times[kept.rows].tolist(), piece.end_times[kept.rows].tolist()
-        labels = [self.names[each] if self.names else f"class {each}" for each in kept.classes.tolist()]
-        columns = zip(starts, ends, labels, kept.scores.tolist(), strict=True)
-        lines = [f"{start:.6f}\t{end:.6f}\t{label} {score:.3f}\n" for start, end, label, score in columns]
-        return ("".join(of_row).encode() for of_row in kept.by_clip(lines))
+            yield from zip(piece.video_ids.tolist(), self.lines(piece), strict=True)
 
 
 def file_name(video_id: bytes) -> str:

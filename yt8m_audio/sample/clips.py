@@ -7,6 +7,7 @@ A clip is a function of (seed, split, index) and nothing else.
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,14 @@ class Clip(NamedTuple):
     frames: np.ndarray
 
 
+class Recording(NamedTuple):
+    """What a clip is made of: its id, the display names of its classes, and float64 [samples] in [-1, 1] at 16 kHz."""
+
+    video_id: str
+    classes: list[str]
+    waveform: np.ndarray
+
+
 def make_clip(seed: int, split: str, index: int) -> Clip:
     """Makes clip number `index` of a split.
 
@@ -43,11 +52,17 @@ def make_clip(seed: int, split: str, index: int) -> Clip:
         split: "train" or "test".
         index: any whole number from 0.
     """
+    recording = make_recording(seed, split, index, list(SOUNDS))
+    return Clip(recording.video_id, recording.classes, LogMelStatistics().embed(recording.waveform))
+
+
+def make_recording(seed: int, split: str, index: int, among: Sequence[str]) -> Recording:
+    """Makes the sound of a clip, of some of the classes `among`: see `make_clip`."""
     video_id, random = identify(seed, split, index)
     seconds = int(random.integers(1, SECONDS)) if random.random() < SHORT_CLIPS else SECONDS
-    count = random.choice(len(SOUNDS_AT_ONCE), p=SOUNDS_AT_ONCE) + 1
-    classes = [str(name) for name in random.choice(list(SOUNDS), count, replace=False)]
-    return Clip(video_id, classes, LogMelStatistics().embed(mix(random, classes, seconds)))
+    count = min(random.choice(len(SOUNDS_AT_ONCE), p=SOUNDS_AT_ONCE) + 1, len(among))
+    classes = [str(name) for name in random.choice(among, count, replace=False)]
+    return Recording(video_id, classes, mix(random, classes, seconds))
 
 
 def identify(seed: int, split: str, index: int) -> tuple[str, np.random.Generator]:
