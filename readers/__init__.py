@@ -4,7 +4,7 @@ To add one, copy `audioset_frames.py`, and name it here.
 """
 
 from readers.audioset_frames import AudioSetFrameReader
-from readers.clips import Clips, held_out, open_clips
+from readers.clips import Clips, open_clips
 from readers.mediapipe_features import MediaPipeFeatureReader
 from readers.reader import Reader, resolve
 from readers.vggish_frames import VggishFrameReader
@@ -21,7 +21,6 @@ __all__ = [
     "Youtube8mFrameReader",
     "Youtube8mSegmentReader",
     "Youtube8mVideoReader",
-    "held_out",
     "open_clips",
     "resolve",
 ]

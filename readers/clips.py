@@ -13,7 +13,6 @@ Batch k of a training run is a function of (seed, k): an order says which clips 
 
 import contextlib
 import dataclasses
-import hashlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -373,21 +372,3 @@ def _examples(shards: records.Shards, skip_corrupt: bool) -> tuple[list[bytes], 
             examples = found.only(whole)
             return [examples[number] for number in range(len(examples))], shards.place(first + int(np.argmax(whole)))[0]
     raise UserError(f"None of the {len(shards):,} records is whole: fetch the shards again.")
-
-
-def held_out(percent: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Splits clips by a hash of the video id, so that a clip is on one side in every run and every file.
-
-    Args:
-        percent: share of the clips that is held out, 1 to 99; 10 is int(sha256(video_id), 16) % 10 == 0.
-
-    Returns:
-        A function of ids, bytes [n], that tells which are held out, bool [n].
-    """
-
-    def keep(video_ids: np.ndarray) -> np.ndarray:
-        digits = [int(hashlib.sha256(each).hexdigest(), 16) % 100 for each in video_ids]
-        # The last digit counts first, so that 10 % are those that end in 0.
-        return np.array([10 * (each % 10) + each // 10 for each in digits], np.int64) < percent
-
-    return keep

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from readers import held_out, open_clips
+from readers import open_clips
 from readers.orders import GlobalShuffle
 from readers.packed import write_packed
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.examples import audioset_record, frames_record
+from yt8m_audio.held_out import held_out
 
 BATCH, EPOCHS = 4, 3
 

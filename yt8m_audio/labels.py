@@ -1,17 +1,22 @@
-"""Label maps: class index -> display name.
+"""Label maps: class index -> display name; and back, from whatever a class may be called.
 
 labels = read_label_map("class_labels_indices.csv")      # AudioSet's: index,mid,display_name
 labels = read_label_map("vocabulary.csv")                # YouTube-8M's: Index,…,KnowledgeGraphId,Name,…
 labels.names[0]                                          # 'Speech'
+finder = LabelFinder(labels.names, labels.ids)
+finder.find("speech"), finder.find("/m/09x0r")           # 0, 0
+finder.listed('0,dog,"Male speech, man speaking"')       # [0, 74, 1]
 """
 
+import csv
 import dataclasses
 import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from yt8m_audio.errors import UserError, csv_fault
+from yt8m_audio.errors import UserError, csv_fault, nearest
 
 AUDIOSET_LABEL_MAP = Path(__file__).parent / "class_labels_indices.csv"
 AUDIOSET_CLASSES = 527
@@ -82,3 +87,71 @@ def _columns(table: pd.DataFrame, path: str) -> tuple[str, str, str]:
             return columns
     needed = " or ".join(f"{index} and {name}" for index, name, _ in COLUMNS)
     raise UserError(f"--label_map={path} needs the columns {needed}; found {', '.join(table.columns)}.")
+
+
+class LabelFinder:
+    """Finds classes by what they may be called: display name, id such as /m/09x0r, or index.
+
+    What is written exactly as a name or an id counts before an index (a class may be called "7"), and that before what
+    differs from a name or an id in upper and lower case alone.
+
+    Args:
+        names: of all classes; empty where they have none.
+        ids: of all classes; empty where they have none.
+        num_classes: C; as many as there are names when not given.
+    """
+
+    def __init__(self, names: Sequence[str], ids: Sequence[str] = (), num_classes: int | None = None):
+        self.names, self.num_classes = names, len(names) if num_classes is None else num_classes
+        self.exact = _places(names), _places(ids)
+        self.folded = tuple(_places(map(str.casefold, each)) for each in (names, ids))
+
+    def matches(self, label: str) -> tuple[int, ...]:
+        """The classes that a text may mean: none, one, or those that share a name."""
+        for table in self.exact:
+            if label in table:
+                return table[label]
+        if label.isascii() and label.isdecimal() and int(label) < self.num_classes:
+            return (int(label),)
+        folded = label.casefold()
+        return next((table[folded] for table in self.folded if folded in table), ())
+
+    def find(self, label: str, asked: str = "") -> int:
+        """The class that a text means.
+
+        Args:
+            label: name, id or index.
+            asked: what the error begins with, such as the flag.
+
+        Raises:
+            UserError: if it is no class, or the name of several.
+        """
+        found = self.matches(label)
+        if len(found) == 1:
+            return found[0]
+        begin = f"{asked}: " if asked else ""
+        if found:
+            raise UserError(f"{begin}{label} is the name of the classes {', '.join(map(str, found))}: give an index.")
+        others = ", an id or a name" if self.names else "; they have no names without --label_map"
+        near = nearest(label, self.names)
+        raise UserError(f"{begin}{label} is no class: give 0 to {self.num_classes - 1}{others}.{near}")
+
+    def listed(self, text: str, asked: str = "") -> list[int]:
+        """The classes of a list with commas between, a name with commas in double quotes or alone; each once.
+
+        Raises:
+            UserError: as `find` does.
+        """
+        if self.matches(text.strip()):
+            return [self.find(text.strip(), asked)]
+        cells = next(csv.reader([text], skipinitialspace=True), [])
+        return list(dict.fromkeys(self.find(each.strip(), asked) for each in cells if each.strip()))
+
+
+def _places(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Where each text stands; that of nothing is left out."""
+    found: dict[str, tuple[int, ...]] = {}
+    for place, text in enumerate(texts):
+        if text:
+            found[text] = (*found.get(text, ()), place)
+    return found

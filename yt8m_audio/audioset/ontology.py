@@ -3,6 +3,7 @@
     ontology = read_ontology("ontology.json")
     [ontology.nodes[mid].name for mid in ontology.roots]      # ['Human sounds', 'Animal', 'Music', ...]
     ontology.descendants("/m/0jbk")                           # all that is below Animal
+    ontology.paths(ontology.find("dog"))                      # (('/m/0jbk', '/m/068hy', '/m/0bt9lr'),): ways down to it
 
 It is a graph and no tree: of its 632 nodes 38 lie right below several others. Not every node is a class of the data
 set: some are abstract, there to gather others, and some blacklisted, which was said of classes too obscure to rate.
@@ -15,6 +16,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from yt8m_audio.errors import UserError, nearest
+
+FILE_NAME = "ontology.json"
+WHERE = "give --ontology=FILE; AudioSet's is https://raw.githubusercontent.com/audioset/ontology/master/ontology.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +87,83 @@ class Ontology:
             below = (child for each in level for child in self.nodes[each].child_ids)
             level = {child: None for child in below if child not in found}
         return tuple(found)
+
+    def ancestors(self, mid: str) -> tuple[str, ...]:
+        """Ids of all nodes above one, each once, the nearest first.
+
+        Raises:
+            UserError: if there is no node of that id.
+        """
+        self.node(mid)
+        steps = self._steps_up(mid)
+        return tuple(each for each in steps if each != mid)
+
+    def paths(self, mid: str) -> tuple[tuple[str, ...], ...]:
+        """All ways down to a node from a root: ids, the root's first and its own last.
+
+        Raises:
+            UserError: if there is no node of that id.
+        """
+        self.node(mid)
+        above = self.parents[mid]
+        return tuple((*way, mid) for each in above for way in self.paths(each)) if above else ((mid,),)
+
+    def distance(self, one: str, other: str) -> int | None:
+        """Fewest steps up from one node and down to another; None where nothing lies above both.
+
+        Raises:
+            UserError: if there is no node of one of the ids.
+        """
+        up, down = (self._steps_up(self.node(each).mid) for each in (one, other))
+        return min((up[each] + down[each] for each in up if each in down), default=None)
+
+    def find(self, label: str, asked: str = "") -> str:
+        """The id of the node that a name, in any case, or an id means.
+
+        Args:
+            label: the name or id.
+            asked: what the error begins with.
+
+        Raises:
+            UserError: if it is none, or the name of several.
+        """
+        if label in self.nodes:
+            return label
+        found = [mid for mid, node in self.nodes.items() if label.casefold() in (node.name.casefold(), mid.casefold())]
+        if len(found) == 1:
+            return found[0]
+        begin = f"{asked}: " if asked else ""
+        if found:
+            raise UserError(f"{begin}{label} is the name of the nodes {', '.join(found)}: give one of these ids.")
+        near = nearest(label, (node.name for node in self.nodes.values()))
+        raise UserError(f"{begin}{label} is no node of {self.path}.{near}")
+
+    def _steps_up(self, mid: str) -> dict[str, int]:
+        """How many steps each node lies above one, itself among them; the nearest first."""
+        steps = {mid: 0}
+        for each in (queue := [mid]):
+            for above in self.parents[each]:
+                if above not in steps:
+                    steps[above] = steps[each] + 1
+                    queue.append(above)
+        return steps
+
+
+def found_ontology(given: str, beside: str = "") -> str:
+    """Returns the path of an ontology: the one that is given, or an ontology.json beside a file, or in this folder.
+
+    Raises:
+        UserError: if there is none.
+    """
+    places = [given] if given else [str(Path(beside).parent / FILE_NAME), FILE_NAME]
+    for place in places:
+        if Path(place).exists():
+            return place
+    if given:
+        raise UserError(f"--ontology={given}: there is no such file.")
+    if not beside:
+        raise UserError(f"there is no {FILE_NAME} in this folder: {WHERE}.")
+    raise UserError(f"there is no {FILE_NAME}, neither here nor beside {beside}: {WHERE}.")
 
 
 def read_ontology(path: str) -> Ontology:

@@ -9,15 +9,32 @@ segments = read_segments("eval_segments.csv", class_ids_for("", 527), "eval_data
 """
 
 import dataclasses
+import functools
+import itertools
 
 import numpy as np
-import pandas as pd
 
+from yt8m_audio.audioset.byte_fields import Marked, read_bytes, slices
 from yt8m_audio.audioset.class_ids import places_of
-from yt8m_audio.errors import UserError, csv_fault
+from yt8m_audio.audioset.segment_cells import SEPARATORS, Cells, cells_of, official_spelling, rows_of
+from yt8m_audio.errors import UserError
 
-COLUMNS = ("video_id", "start", "end", "labels")
-COMMENT = "#"
+
+@dataclasses.dataclass(frozen=True)
+class SegmentLines:
+    """The lines of a list of segments, as they stand in its file.
+
+    Attributes:
+        content: of the file.
+        starts: int64 [n], where each segment's line begins.
+        stops: int64 [n], where it ends, the line end not counted.
+        is_one_file: whether all of it is one file's content, and not several files'.
+    """
+
+    content: bytes
+    starts: np.ndarray
+    stops: np.ndarray
+    is_one_file: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,20 +43,37 @@ class Segments:
 
     Attributes:
         video_ids: object [n] of bytes.
-        start_times: float32 [n], seconds.
-        end_times: float32 [n], seconds.
+        start_ms: int64 [n], milliseconds.
+        end_ms: int64 [n], milliseconds.
         label_values: int32 [sum], class indices, one segment's after another's.
         label_counts: int64 [n], how many each has.
+        lines: as they are written.
     """
 
     video_ids: np.ndarray
-    start_times: np.ndarray
-    end_times: np.ndarray
+    start_ms: np.ndarray
+    end_ms: np.ndarray
     label_values: np.ndarray
     label_counts: np.ndarray
+    lines: SegmentLines
 
     def __len__(self) -> int:
         return len(self.video_ids)
+
+    @property
+    def start_times(self) -> np.ndarray:
+        """Where each begins, float32 [n], seconds."""
+        return (self.start_ms / 1000).astype(np.float32)
+
+    @property
+    def end_times(self) -> np.ndarray:
+        """Where each ends, float32 [n], seconds."""
+        return (self.end_ms / 1000).astype(np.float32)
+
+    @functools.cached_property
+    def label_rows(self) -> np.ndarray:
+        """Which segment each of `label_values` is of, int64 [sum]."""
+        return np.repeat(np.arange(len(self)), self.label_counts)
 
 
 def is_segments_file(path: str) -> bool:
@@ -48,62 +82,53 @@ def is_segments_file(path: str) -> bool:
 
 
 def read_segments(path: str, ids: tuple[str, ...], flag: str) -> Segments:
-    """Reads a list of segments.
+    """Reads a list of segments, two million in a few seconds; times count to the millisecond.
 
     Args:
         path: the CSV.
         ids: of the classes, by index (see yt8m_audio.audioset.class_ids).
-        flag: the flag that gave the path, for errors.
+        flag: the flag that gave the path, for errors; "" where an argument did.
 
     Raises:
         UserError: if it is none, or a line is malformed or names a class that there is not; it says which line.
     """
-    places, table, asked = places_of(ids, flag, path), _read(path, flag), f"--{flag}={path}"
-    label_values, label_counts = _labels(table["labels"].str.strip(), places, asked)
-    return Segments(
-        video_ids=np.array([each.encode() for each in table["video_id"].str.strip()], object),
-        start_times=_seconds(table["start"], asked),
-        end_times=_seconds(table["end"], asked),
-        label_values=label_values,
-        label_counts=label_counts,
-    )
+    places, asked = places_of(ids, flag, path), f"--{flag}={path}" if flag else path
+    content = read_bytes(path, f"{asked} cannot be read as a list of segments")
+    marked = Marked.of(content, SEPARATORS)
+    rows = rows_of(marked)
+    if not len(rows):
+        raise UserError(f"{asked} cannot be read as a list of segments: it holds none.")
+    lines = SegmentLines(content, marked.starts[rows], marked.stops[rows])
+    cells = cells_of(marked, rows)
+    if not cells.is_right.all():
+        content = official_spelling(content, rows[~cells.is_right], asked)
+        cells = cells_of(Marked.of(content, SEPARATORS), rows)
+    _check_order(cells, rows, asked)
+    values = _labels(content, cells, places, rows, asked)
+    video_ids = np.array(slices(content, cells.id_starts, cells.id_stops), object)
+    return Segments(video_ids, cells.start_ms, cells.end_ms, values, cells.label_counts, lines)
 
 
-def _read(path: str, flag: str) -> pd.DataFrame:
-    """The lines that are neither comments nor blank, as text, by their numbers in the file."""
-    options = {"dtype": str, "keep_default_na": False, "skipinitialspace": True, "skip_blank_lines": False}
-    try:
-        with open(path, encoding="utf-8") as file:
-            comments = next((number for number, line in enumerate(file) if not line.startswith(COMMENT)), 0)
-        table = pd.read_csv(path, header=None, skiprows=comments, index_col=False, **options)
-    except (OSError, ValueError) as error:
-        raise UserError(f"--{flag}={path} cannot be read as a list of segments: {csv_fault(error)}.") from error
-    if len(table.columns) != len(COLUMNS):
-        raise UserError(
-            f'--{flag}={path} is no list of AudioSet\'s segments: lines are ID, START, END, "LABEL,LABEL"; found '
-            f"{len(table.columns)} columns."
-        )
-    table = table.set_axis(list(COLUMNS), axis=1).set_index(table.index + comments + 1).fillna("")
-    return table[(table != "").any(axis=1)]
-
-
-def _labels(texts: pd.Series, places: dict[str, int], asked: str) -> tuple[np.ndarray, np.ndarray]:
-    """Class indices int32 [sum] of a column of ids with commas between, and how many each has, int64 [n]."""
-    counts = (texts.str.count(",") + (texts != "")).to_numpy(np.int64)
-    named = [label.strip() for text in texts[counts > 0] for label in text.split(",")]
-    values = np.array([places.get(label, -1) for label in named], np.int32)
-    if (values < 0).any():
-        wrong = int(np.argmax(values < 0))
-        line = np.repeat(texts.index, counts)[wrong]
-        raise UserError(f"{asked}, line {line}: {named[wrong] or 'an empty label'} is no class.")
-    return values, counts
-
-
-def _seconds(column: pd.Series, asked: str) -> np.ndarray:
-    """A column of times as float32 [n]."""
-    times = pd.to_numeric(column, errors="coerce").to_numpy(np.float32)
-    wrong = ~np.isfinite(times)
+def _check_order(cells: Cells, rows: np.ndarray, asked: str) -> None:
+    """Raises a UserError about a segment that ends before it begins."""
+    wrong = cells.end_ms < cells.start_ms
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise UserError(f"{asked}, line {column.index[row]}: '{column.iloc[row]}' is no time in seconds.")
-    return times
+        start, end = cells.start_ms[row] / 1000, cells.end_ms[row] / 1000
+        raise UserError(f"{asked}, line {rows[row] + 1}: it ends at {end:.3f}, before it begins at {start:.3f}.")
+
+
+def _labels(content: bytes, cells: Cells, places: dict[str, int], rows: np.ndarray, asked: str) -> np.ndarray:
+    """Class indices int32 [sum] of the cells with labels."""
+    listed = cells.label_counts > 0
+    lists = slices(content, cells.label_starts[listed], cells.label_stops[listed])
+    labels = b",".join(lists).split(b",") if lists else []
+    by_bytes = {label.encode(): place for label, place in places.items()}
+    values = np.fromiter(map(by_bytes.get, labels, itertools.repeat(-1)), np.int32, len(labels))
+    for place in np.flatnonzero(values < 0).tolist():  # of no class, or with blanks around
+        label = labels[place].strip()
+        if label not in by_bytes:
+            line = np.repeat(rows, cells.label_counts)[place] + 1
+            raise UserError(f"{asked}, line {line}: {label.decode() or 'an empty label'} is no class.")
+        values[place] = by_bytes[label]
+    return values

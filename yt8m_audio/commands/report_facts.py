@@ -19,6 +19,7 @@ from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.evaluated import Evaluated
 from yt8m_audio.evaluation.scores import Scores
 from yt8m_audio.flags import EvalFlags
+from yt8m_audio.held_out import held_out
 from yt8m_audio.labels import label_map_for
 from yt8m_audio.run_directory import RunDirectory
 
@@ -93,7 +94,7 @@ def train_positives(source: Source, train_csv: str, ids: tuple[str, ...]) -> np.
 def training_clips(data: DataConfig) -> readers.Clips:
     """The clips that a run was trained on, without those that it held out."""
     clips = assemble.open_like(data, assemble.train_pattern(data), "train_data_pattern")
-    return clips.split(readers.held_out(data.validation_percent))[1] if data.validation_percent else clips
+    return clips.split(held_out(data.validation_percent))[1] if data.validation_percent else clips
 
 
 def training_curves(run: RunDirectory) -> list[dict]:

@@ -8,6 +8,7 @@ from yt8m_audio.commands.model_source import ModelSource, only_chosen
 from yt8m_audio.commands.sources import Asked
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.scoring import scoring_function
+from yt8m_audio.held_out import held_out
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.training.checkpoints import Checkpoints
 from yt8m_audio.training.loop import build
@@ -64,5 +65,5 @@ class RunSource(ModelSource):
             more = "; --held_out takes what it held out of them" if data.validation_percent else ""
             print(f"note: these are the records that the run was trained on{more}.")
         if asked.held_out:
-            clips, _ = clips.split(readers.held_out(data.validation_percent))
+            clips, _ = clips.split(held_out(data.validation_percent))
         return clips, pattern
