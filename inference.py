@@ -14,6 +14,7 @@ from yt8m_audio import flags
 def main(argv) -> int:
     """Parses flags, and predicts."""
     asked = flags.parse_script(argv, "Predicts the best classes of clips.", flags.InferenceFlags)
+    flags.quieten_tensorflow()
 
     from yt8m_audio.commands import inference
 
@@ -21,4 +22,4 @@ def main(argv) -> int:
 
 
 if __name__ == "__main__":
-    flags.run(main)
+    flags.run(main, needs_tensorflow=False)  # not to say what flags there are

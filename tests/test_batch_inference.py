@@ -5,10 +5,8 @@ import dataclasses
 import gzip
 import itertools
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import keras
@@ -434,17 +432,23 @@ def test_a_mistake_gets_one_line(arguments, said, trained, data, tmp_path, capsy
     assert names(tmp_path) == []
 
 
-# Killed
+@pytest.mark.parametrize(("name", "said"), [("pipe", "is no file that can be gone on with"), ("folder", "is a folder")])
+def test_what_is_no_file_is_not_replaced(name, said, trained, data, tmp_path, capsys):  # noqa: F811
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    assert predict(trained, data, tmp_path / name) == 2
+    assert said in error_of(capsys)
+    assert (tmp_path / "pipe").is_fifo()
+    assert names(tmp_path) == ["folder", "pipe"]
 
 
-def killed_after(arguments, seconds):
-    """Starts a command, and kills it after some seconds of its life; whether it was still alive."""
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-    return process.wait() == -signal.SIGKILL
+def test_all_clips_are_there_already(trained, data, tmp_path, capsys):  # noqa: F811
+    for _ in range(2):
+        assert predict(trained, data, tmp_path / "p-@2.csv") == 0
+    assert f"All 23 clips are in {tmp_path}/p-@2.csv already." in capsys.readouterr().out
+
+
+# Threads
 
 
 @pytest.fixture(scope="module")
@@ -459,19 +463,6 @@ def many(tmp_path_factory):
 def command(trained, many, output, *more):  # noqa: F811
     flags = (f"--train_dir={trained}", f"--input_data_pattern={many}", f"--output_file={output}")
     return [sys.executable, str(ROOT / "inference.py"), *flags, *more]
-
-
-@pytest.mark.slow
-def test_killed_at_random_5_times(trained, many, tmp_path):  # noqa: F811
-    random, begun = np.random.default_rng(0), time.monotonic()
-    subprocess.run(command(trained, many, tmp_path / "whole.csv", "--batch_size=1"), check=True, capture_output=True)
-    lasted = time.monotonic() - begun
-    stopped = command(trained, many, tmp_path / "stopped.csv", "--batch_size=1")
-    killed = sum(killed_after(stopped, lasted * share) for share in random.uniform(0.4, 0.9, 5))
-    subprocess.run(stopped, check=True, capture_output=True)
-    assert killed
-    assert (tmp_path / "stopped.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
-    assert names(tmp_path) == ["stopped.csv", "whole.csv"]
 
 
 @pytest.mark.slow

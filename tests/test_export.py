@@ -4,6 +4,7 @@ import base64
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import keras
@@ -18,9 +19,12 @@ from yt8m_audio.batch import dequantize
 from yt8m_audio.commands.export import TOLERANCES, fed_with
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
+from yt8m_audio.evaluation.calibration import Calibration, at_temperature, write_calibration
+from yt8m_audio.prediction.agreement import saved_model_runner
 from yt8m_audio.prediction.export import export_saved_model, folder_beside
 from yt8m_audio.prediction.litert_file import litert_runner
 from yt8m_audio.prediction.model_archive import pack_model, unpack_model
+from yt8m_audio.prediction.onnx_file import onnx_runner
 from yt8m_audio.records import write_shard
 from yt8m_audio.run_directory import RunDirectory
 
@@ -313,3 +317,29 @@ def packed_elsewhere(run_folder, folder):
         (copy / "checkpoints" / path.name).write_bytes(path.read_bytes())
     pack_model(copy, folder / "copy.tgz")
     return folder / "copy.tgz"
+
+
+@pytest.mark.parametrize("out", ["served", "m.tflite", "m.onnx", "m.keras"])
+def test_scores_are_at_the_temperature_of_the_runs_calibration(out, trained, data, tmp_path, capsys):  # noqa: F811
+    run = shutil.copytree(trained, tmp_path / "run")
+    write_calibration(Calibration(2.0, (0.5,) * 5, 0.5, (), {}, {}), run)
+    if out.endswith("onnx"):
+        pytest.importorskip("tf2onnx")
+    assert export(run, tmp_path / out) == 0
+    said = capsys.readouterr().out
+    if out == "m.keras":
+        assert f"divide them by the temperature in {run}/calibration.json" in said
+        return
+    assert "Scores are at temperature 2" in said
+    assert export(run, tmp_path / f"plain-{out}", "--calibration=none") == 0
+    hot, plain = (runner_of(tmp_path / name)(CLIPS, NUM_FRAMES) for name in (out, f"plain-{out}"))
+    np.testing.assert_allclose(hot, at_temperature(plain, 2.0), atol=1e-5)
+    if out == "served":
+        assert json.loads((tmp_path / out / "assets.extra" / "calibration.json").read_text())["temperature"] == 2
+
+
+def runner_of(path):
+    """What runs an exported model."""
+    if path.suffix == ".tflite":
+        return litert_runner(path.read_bytes())
+    return onnx_runner(path.read_bytes()) if path.suffix == ".onnx" else saved_model_runner(path)

@@ -10,7 +10,7 @@ from yt8m_audio.prediction.pair_texts import pair_texts
 
 
 def kept(classes, scores, counts):
-    return KeptClasses(np.repeat(np.arange(len(counts)), counts), np.array(classes, np.int32), scores, np.array(counts))
+    return KeptClasses(np.array(classes, np.int32), scores, np.array(counts))
 
 
 def plain(classes, scores):

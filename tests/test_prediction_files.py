@@ -210,3 +210,26 @@ def test_parquet_without_pyarrow_names_the_extra(written, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UserError, match=r"pip install 'yt8m-audio\[report\]'"):
         read_predictions(written("", "p.parquet"))
+
+
+def test_segments_are_told_apart_by_their_start(parquet):
+    columns = {"video_id": ["a", "b", "a"], "start_time": [0.0, 5.0, 5.0], "labels": [[1]] * 3, "scores": [[0.5]] * 3}
+    assert read_predictions(parquet(columns)).video_ids.tolist() == [b"a:0", b"b:5", b"a:5"]
+
+
+def test_clips_that_come_once_keep_their_ids(parquet):
+    columns = {"video_id": ["a", "b"], "start_time": [30.0, 5.0], "scores": [[0.5], [0.25]]}
+    assert read_predictions(parquet(columns)).video_ids.tolist() == [b"a", b"b"]
+
+
+@pytest.mark.parametrize(
+    ("starts", "said"),
+    [
+        ([0.0, 0.0], "row 2: the clip a:0 has been predicted above already"),
+        ([0.0, None], "start_time must hold seconds"),
+        (["0", "5"], "start_time must hold seconds"),
+    ],
+)
+def test_starts_that_tell_no_segments_apart(starts, said, parquet):
+    with pytest.raises(UserError, match=said):
+        read_predictions(parquet({"video_id": ["a", "a"], "start_time": starts, "scores": [[0.5], [0.25]]}))

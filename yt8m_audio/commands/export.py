@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import math
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,12 +12,14 @@ import keras
 import tensorflow as tf
 
 from yt8m_audio.commands.assemble import restore_model
+from yt8m_audio.commands.calibrated import calibration_of, check_calibration
 from yt8m_audio.commands.export_comparison import CALIBRATION_CLIPS, clips_of, clips_to_compare, compare
 from yt8m_audio.commands.export_signatures import signatures_of
 from yt8m_audio.config import Config, DataConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.calibration import FILE as CALIBRATION
-from yt8m_audio.flags import POSITIONAL, parse
+from yt8m_audio.evaluation.calibration import Calibration
+from yt8m_audio.flags import POSITIONAL, InferenceFlags, parse
 from yt8m_audio.prediction.agreement import Runner, keras_file_runner, model_runner, saved_model_runner
 from yt8m_audio.prediction.export import export_keras_file, export_saved_model, folder_beside
 from yt8m_audio.prediction.litert_file import QUANTIZATIONS, litert_file, litert_runner
@@ -29,6 +32,7 @@ from yt8m_audio.training.checkpoints import Checkpoints
 ABOUT = "Writes a run's model as a SavedModel, which needs nothing of this project, or as a file of another format."
 ENDINGS = {"keras": ".keras", "litert": ".tflite", "onnx": ".onnx", "tgz": ".tgz"}  # none: a SavedModel's folder
 PACKED = ("config.json", "model_flags.json", "class_weights.csv", CALIBRATION)
+OF_LOGITS = ("keras", "tgz")  # what they give; a .tgz has the calibration in it
 TOLERANCES = {"none": 1e-4, "float16": 0.05, "dynamic": math.inf, "int8": math.inf}  # of scores, by quantisation
 
 
@@ -49,6 +53,8 @@ class ExportFlags:
             starter code's) or mediapipe.
         label_map: CSV of display names for top_k's class_names. The run's own, or for 527 classes AudioSet's, when
             empty.
+        calibration: Whether scores are at the temperature of the run's calibration.json: auto (where it is there) or
+            none.
         compare_data_pattern: Glob of records to compare the export with the model on. The run's own when empty.
         compare_clips: How many clips are compared, the first ones.
     """
@@ -61,6 +67,7 @@ class ExportFlags:
     calibration_data_pattern: str = ""
     serving_default: str = FEATURES
     label_map: str = ""
+    calibration: str = "auto"
     compare_data_pattern: str = ""
     compare_clips: int = 256
 
@@ -76,6 +83,7 @@ class Exported:
         step: whose checkpoint.
         model: restored.
         features: what it is fed.
+        calibration: that scores are at, or None.
     """
 
     asked: ExportFlags
@@ -84,6 +92,17 @@ class Exported:
     step: int
     model: keras.Model
     features: tf.TensorSpec
+    calibration: Calibration | None = None
+
+    @property
+    def temperature(self) -> float:
+        """That logits are divided by."""
+        return self.calibration.temperature if self.calibration else 1.0
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """The calibration as JSON, by the name of its file, for what can hold notes."""
+        return {CALIBRATION: json.dumps(dataclasses.asdict(self.calibration))} if self.calibration else {}
 
 
 def main(argv) -> int:
@@ -97,7 +116,8 @@ def main(argv) -> int:
     )
     with partial_of(out, kind) as partial:
         runner, takes = WRITERS[kind](exported, partial)
-        said = compare(exported.model, runner, clips, of_what, tolerance_of(exported), asked.out)
+        temperature = 1.0 if kind in OF_LOGITS else exported.temperature
+        said = compare(exported.model, runner, clips, of_what, tolerance_of(exported), asked.out, temperature)
     print(f"Exported step {exported.step:,} to {out}: {takes}")
     print(said)
     return 0
@@ -128,6 +148,7 @@ def check(asked: ExportFlags, kind: str) -> None:
         raise UserError(f"{out}: there is no folder {out.absolute().parent}.")
     if out.is_dir() or (out.exists() and kind == "saved_model"):
         raise UserError(f"{out} is there already: name a new folder, or a file of another format.")
+    check_calibration(InferenceFlags(calibration=asked.calibration))
     if asked.quantize not in QUANTIZATIONS:
         raise UserError(f"--quantize={asked.quantize} is none of {', '.join(QUANTIZATIONS)}.")
     if asked.quantize != "none" and kind != "litert":
@@ -144,7 +165,11 @@ def restore(asked: ExportFlags, kind: str) -> Exported:
         config = dataclasses.replace(config, train=dataclasses.replace(config.train, precision="float32"))
     step, features = checkpoints.step_of(asked.checkpoint), fed_with(config.data)
     spec = {"features": features, "num_frames": tf.TensorSpec((None,), tf.int32)}
-    return Exported(asked, run, config, step, restore_model(config, checkpoints, step, spec), features)
+    calibration = None
+    if kind not in OF_LOGITS:
+        wanted = InferenceFlags(calibration=asked.calibration)
+        calibration = calibration_of(wanted, run, step, config.data.num_classes)
+    return Exported(asked, run, config, step, restore_model(config, checkpoints, step, spec), features, calibration)
 
 
 def tolerance_of(exported: Exported) -> float:
@@ -181,11 +206,13 @@ def takes_and_gives(exported: Exported, batch: str = "B") -> str:
 def write_saved_model(exported: Exported, path: Path) -> tuple[Runner, str]:
     """Writes a SavedModel's folder."""
     data, asked = exported.config.data, exported.asked
-    more = signatures_of(exported.model, data, exported.features, asked.label_map)
+    more = signatures_of(exported.model, data, exported.features, asked.label_map, exported.temperature)
     names = [FEATURES, *more]
     if asked.serving_default not in names:
         raise UserError(f"--serving_default={asked.serving_default}: this run's model has {', '.join(names)}.")
-    export_saved_model(exported.model, path, exported.features, more, asked.serving_default)
+    export_saved_model(
+        exported.model, path, exported.features, more, asked.serving_default, exported.temperature, exported.notes
+    )
     said = f"{takes_and_gives(exported)} Signatures: {', '.join(names)}; serving_default is {asked.serving_default}."
     return saved_model_runner(path), said
 
@@ -193,7 +220,10 @@ def write_saved_model(exported: Exported, path: Path) -> tuple[Runner, str]:
 def write_keras(exported: Exported, path: Path) -> tuple[Runner, str]:
     """Writes Keras' own file."""
     export_keras_file(exported.model, path)
-    return keras_file_runner(path), "for keras.models.load_model."
+    said = "for keras.models.load_model."
+    if exported.asked.calibration == "auto" and (exported.run.path / CALIBRATION).exists():
+        said += f" It gives logits: divide them by the temperature in {exported.run.path / CALIBRATION}."
+    return keras_file_runner(path), said
 
 
 def write_litert(exported: Exported, path: Path) -> tuple[Runner, str]:
@@ -203,14 +233,17 @@ def write_litert(exported: Exported, path: Path) -> tuple[Runner, str]:
         pattern, flag = asked.calibration_data_pattern, "calibration_data_pattern"
         batches = clips_of(exported.config.data, exported.features, pattern, flag, CALIBRATION_CLIPS)
         calibration = [clip for each in batches for clip in zip(each["features"], each["num_frames"], strict=True)]
-    content = litert_file(exported.model, exported.features, asked.quantize, calibration)
+    content = litert_file(exported.model, exported.features, asked.quantize, calibration, exported.temperature)
     path.write_bytes(content)
-    return litert_runner(content), f"{len(content):,} bytes; {takes_and_gives(exported, batch='1')}"
+    said = f"{len(content):,} bytes; {takes_and_gives(exported, batch='1')}"
+    if exported.calibration:
+        said += f" The thresholds are in {exported.run.path / CALIBRATION} alone."
+    return litert_runner(content), said
 
 
 def write_onnx(exported: Exported, path: Path) -> tuple[Runner, str]:
     """Writes an ONNX file."""
-    content = onnx_file(exported.model, exported.features)
+    content = onnx_file(exported.model, exported.features, exported.temperature, exported.notes)
     path.write_bytes(content)
     return onnx_runner(content), takes_and_gives(exported)
 

@@ -60,7 +60,15 @@ def made_clips(features: tf.TensorSpec, num_classes: int) -> dict[str, np.ndarra
     return {"features": values, "num_frames": num_frames, "labels": np.zeros((MADE_CLIPS, num_classes), np.uint8)}
 
 
-def compare(model: keras.Model, exported: Runner, clips: list[dict], of_what: str, tolerance: float, out: str) -> str:
+def compare(
+    model: keras.Model,
+    exported: Runner,
+    clips: list[dict],
+    of_what: str,
+    tolerance: float,
+    out: str,
+    temperature: float = 1.0,
+) -> str:
     """Compares, and returns what there is to print.
 
     Args:
@@ -70,6 +78,7 @@ def compare(model: keras.Model, exported: Runner, clips: list[dict], of_what: st
         of_what: what they are.
         tolerance: how far scores may be off; infinite where that is not known beforehand.
         out: what is exported, for errors.
+        temperature: that the export divides the model's logits by.
 
     Raises:
         UserError: if a score is further off, or not finite where a clip has no frames.
@@ -80,7 +89,7 @@ def compare(model: keras.Model, exported: Runner, clips: list[dict], of_what: st
             f"{out} is not written: {type(model).__name__} has no way to it, as its scores of a clip without frames "
             "would not be finite: a constant of it is beyond the format's precision."
         )
-    found = agreement(model_runner(model), exported, clips)
+    found = agreement(model_runner(model, temperature), exported, clips)
     if not found.difference <= tolerance:
         raise UserError(
             f"{out} is not written: its scores of {found.clips:,} {of_what} differ from the model's by up to "

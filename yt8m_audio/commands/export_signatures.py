@@ -26,7 +26,7 @@ RGB_AND_AUDIO = ("rgb", "audio")  # their order in MediaPipe's input
 
 
 def signatures_of(
-    model: keras.Model, data: DataConfig, features: tf.TensorSpec, label_map: str
+    model: keras.Model, data: DataConfig, features: tf.TensorSpec, label_map: str, temperature: float = 1.0
 ) -> Mapping[str, Signature]:
     """The signatures by name.
 
@@ -35,11 +35,12 @@ def signatures_of(
         data: the run's complete settings.
         features: what the model is fed.
         label_map: CSV of display names; the run's own when empty.
+        temperature: that logits are divided by.
 
     Raises:
         UserError: if the label map is of other classes.
     """
-    probabilities = probabilities_function(model)
+    probabilities = probabilities_function(model, temperature)
     labels = label_map_for(label_map or data.label_map, data.num_classes)
     found = {BEST: top_k(probabilities, features, labels and labels.names)}
     layout = layout_of(data)

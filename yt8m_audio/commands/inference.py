@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,10 +15,13 @@ import tensorflow as tf
 from yt8m_audio.commands.calibrated import check_calibration, thresholds_asked
 from yt8m_audio.commands.chosen_classes import chosen_classes
 from yt8m_audio.commands.inference_models import Models, open_models, records_of
+from yt8m_audio.config import DeviceConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.provenance import segment_names
 from yt8m_audio.flags import InferenceFlags
 from yt8m_audio.labels import label_map_for
+from yt8m_audio.paths import RemotePath, is_remote, path_of
+from yt8m_audio.prediction.audacity import FILE_SUFFIX
 from yt8m_audio.prediction.batch_inference import BatchInference
 from yt8m_audio.prediction.ensembles import Ensemble
 from yt8m_audio.prediction.formats import SEGMENTS, format_for
@@ -28,12 +32,17 @@ from yt8m_audio.prediction.predicted import Format, Predicted
 from yt8m_audio.prediction.segments_csv import read_segment_label_ids
 from yt8m_audio.prediction.top_k import predictor
 from yt8m_audio.prediction.windows import windowed
+from yt8m_audio.sample.dataset import cache_folder
 from yt8m_audio.training.progress import ProgressLine, Throughput, duration
+from yt8m_audio.training.strategy import fitting_strategy, make_strategy
 
 LABELS, SCORES = "labels", "scores"
-NAMED_ANYWAY = ("timeline", "audacity")
+AUDACITY = "audacity"
+NAMED_ANYWAY = ("timeline", AUDACITY)
+STAGING_LETTERS = 16  # of a digest
 ELSEWHERE = {"train_dir", "input_model", "input_data_pattern", "checkpoint"}  # in the facts in another form
 ELSEWHERE |= {"input_model_tgz", "untar_model_dir"}
+ELSEWHERE |= {"strategy", "num_gpu", "num_cpu_devices", "tpu"}
 ELSEWHERE |= {"output_file", "worker", "num_readers", "skip_corrupt_records"}  # of no row's content
 
 
@@ -45,8 +54,24 @@ def predict_to_file(asked: InferenceFlags) -> int:
     """
     check_output(asked)
     check_calibration(asked)
-    with unpacked(asked) as asked:
-        return predict_with(open_models(asked), asked)
+    strategy = devices_asked(asked)
+    with unpacked(asked) as asked, strategy.scope():
+        return predict_with(open_models(asked), asked, strategy)
+
+
+def devices_asked(asked: InferenceFlags) -> tf.distribute.Strategy:
+    """The devices to predict on.
+
+    Raises:
+        UserError: if they are not there, or are several machines.
+    """
+    config = DeviceConfig(**{each.name: getattr(asked, each.name) for each in dataclasses.fields(DeviceConfig)})
+    if "multi_worker" in (config.strategy, fitting_strategy(config)):
+        raise UserError(
+            "Several machines predict each by itself: leave --strategy=multi_worker and TF_CONFIG out, and give each "
+            "its --worker=i/n of a sharded output."
+        )
+    return make_strategy(config)
 
 
 @contextlib.contextmanager
@@ -67,27 +92,32 @@ def unpacked(asked: InferenceFlags) -> Iterator[InferenceFlags]:
         yield dataclasses.replace(asked, train_dir=str(run))
 
 
-def predict_with(models: Models, asked: InferenceFlags) -> int:
+def predict_with(models: Models, asked: InferenceFlags, strategy: tf.distribute.Strategy) -> int:
     """Predicts with some models; returns the exit status."""
     begun, line = time.monotonic(), ProgressLine()
     output, labels = output_format(asked, models), labels_asked(asked, models)
     shards = of_worker(output_shards(asked.output_file, models.num_clips), asked.worker, asked.output_file)
     at_a_time = models.clips_at_a_time(asked.batch_size)
     work = BatchInference(
-        predict=predict_function(asked, models, labels, isinstance(output, LabelsCsv)),
+        predict=predict_function(asked, models, labels, isinstance(output, LabelsCsv), strategy),
         read=functools.partial(models.batches, batch_size=at_a_time),
         facts=facts_of(asked, models, labels),
         output=output,
         batch_size=at_a_time,
         progress=shown_on(line, sum(len(shard.clips) for shard in shards)),
         say=line.say,
+        staging=staging_folder(asked.output_file),
     )
     with errors_explained(asked, models):
         done = work.run(shards)
-    for text in models.readings[0].lost_lines():
+    for text in models.readings[0].lost_lines(once=True):
         line.say(text)
-    seconds = duration(time.monotonic() - begun)
-    line.say(f"Predicted {done:,} clips with {models.told} in {seconds}, to {asked.output_file}.")
+    seconds, there = duration(time.monotonic() - begun), sum(len(shard.clips) for shard in shards) - done
+    if there and not done:
+        line.say(f"All {there:,} clips are in {asked.output_file} already.")
+    else:
+        more = f"; {there:,} were there already" if there else ""
+        line.say(f"Predicted {done:,} clips with {models.told} in {seconds}, to {asked.output_file}{more}.")
     return 0
 
 
@@ -106,11 +136,7 @@ def check_output(asked: InferenceFlags) -> None:
     """Raises a UserError before any work is done, if the output cannot be what was asked for."""
     if not asked.output_file:
         raise UserError("--output_file is missing: name the CSV to write, such as predictions.csv.")
-    folder = Path(asked.output_file).absolute().parent
-    if not folder.is_dir():
-        raise UserError(f"--output_file={asked.output_file}: there is no folder {folder}.")
-    if Path(asked.output_file).is_dir():
-        raise UserError(f"--output_file={asked.output_file} is a folder: name a file.")
+    check_place(asked)
     if asked.output == SCORES and asked.threshold:
         raise UserError(f"--output={SCORES} writes all scores: leave --threshold={asked.threshold} out.")
     shards = of_worker(output_shards(asked.output_file, 0), asked.worker, asked.output_file)
@@ -118,6 +144,34 @@ def check_output(asked: InferenceFlags) -> None:
         raise UserError(f"--segment_labels has a format of its own: leave --output={asked.output} out.")
     if asked.segment_labels and shards[0].number is not None:
         raise UserError(f"--segment_labels ranks all segments in one file: name it without @, not {asked.output_file}.")
+
+
+def check_place(asked: InferenceFlags) -> None:
+    """Raises a UserError where there is no folder for the output, or another file system cannot be reached."""
+    path, flag = path_of(asked.output_file), f"--output_file={asked.output_file}"
+    if isinstance(path, RemotePath):
+        if asked.output == AUDACITY and path.suffix != FILE_SUFFIX:
+            raise UserError(f"{flag}: a folder of label tracks is written on this machine alone: name a folder here.")
+        try:
+            path.exists()
+        except OSError as error:
+            raise UserError(f"{flag} cannot be reached: {error.strerror}.") from error
+        return
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"{flag}: there is no folder {path.absolute().parent}.")
+    if path.is_dir():
+        new = "a folder that is not there yet" if asked.output == AUDACITY else "a file"
+        raise UserError(f"{flag} is a folder: name {new}.")
+    if path.name == "-" or (path.exists() and not path.is_file()):  # a device would be replaced by a file
+        raise UserError(f"{flag} is no file that can be gone on with: name one, or one that is not there yet.")
+
+
+def staging_folder(output_file: str) -> Path | None:
+    """Where files for another file system are written first: of each folder there, one in the cache."""
+    if not is_remote(output_file):
+        return None
+    digest = hashlib.sha256(str(path_of(output_file).parent).encode()).hexdigest()
+    return cache_folder() / "outputs" / digest[:STAGING_LETTERS]
 
 
 def output_format(asked: InferenceFlags, models: Models) -> Format:
@@ -158,7 +212,13 @@ def labels_asked(asked: InferenceFlags, models: Models) -> Sequence[int] | None:
     return chosen_classes(asked.labels, ids, names, num_classes)
 
 
-def predict_function(asked: InferenceFlags, models: Models, labels: Sequence[int] | None, by_name: bool) -> Callable:
+def predict_function(
+    asked: InferenceFlags,
+    models: Models,
+    labels: Sequence[int] | None,
+    by_name: bool,
+    strategy: tf.distribute.Strategy | None = None,
+) -> Callable:
     """Loads the models, and makes the function that predicts a data set with them.
 
     Args:
@@ -166,11 +226,12 @@ def predict_function(asked: InferenceFlags, models: Models, labels: Sequence[int
         models: not loaded yet.
         labels: classes to predict; None for all.
         by_name: whether segments and windows are told apart by names, as the format has no times.
+        strategy: in whose scope they are loaded; None is one device.
     """
     ensemble = Ensemble(models.members(), asked.ensemble)
     thresholds = thresholds_asked(asked, [each.calibration for each in models.opened])
     top_k = None if asked.output == SCORES else asked.top_k
-    predict = predictor(ensemble, top_k, thresholds=thresholds, chosen=labels)
+    predict = predictor(ensemble, top_k, thresholds=thresholds, chosen=labels, strategy=strategy)
     if models.windows:
         predict = windowed(predict, models.windows, asked.batch_size)
     if by_name and (models.windows or models.readings[0].data.segment_labels):
@@ -193,6 +254,7 @@ def facts_of(asked: InferenceFlags, models: Models, labels: Sequence[int] | None
         "the clips": records_of(models.readings[0]),
         "the calibration": [each and [each.temperature, each.thresholds] for each in calibrations],
         "TensorFlow": tf.__version__,
+        "the devices": [each.device_type for each in tf.config.list_logical_devices()],
         **settings,
         "--labels": labels,
     }

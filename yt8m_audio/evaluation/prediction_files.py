@@ -6,9 +6,10 @@
 CSV, plain or `.csv.gz`, as the starter code and inference.py write it: `VideoId,LabelConfidencePairs`, and the pairs
 `class score class score ...`; further columns are passed over.
 
-Parquet: a row a clip, with the columns
+Parquet: a row a clip (or segment), with the columns
 
-    video_id   string or binary    the clip's id; of segments `id:start`
+    video_id   string or binary    the clip's id; of segments `id:start`, or the id alone with their start beside it
+    start_time float, seconds      looked at where an id comes several times: these are segments, `id:start` then
     labels     list of integers    class indices, each once, in any order
     scores     list of floats      the probability of each of them
 
@@ -28,12 +29,14 @@ import numpy as np
 import pandas as pd
 
 from yt8m_audio.errors import UserError, csv_fault, reason
+from yt8m_audio.evaluation.provenance import segment_names
 from yt8m_audio.evaluation.sparse_rows import SparseRows, joined, sparse
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 VIDEO_ID, PAIRS = "VideoId", "LabelConfidencePairs"
 LINES_AT_A_TIME = 8192
 ROWS_AT_A_TIME = 1024  # of Parquet, whose rows may list thousands of classes
+START_TIME = "start_time"
 FIRST_LINE = 2  # below the header
 MOST_SHOWN = 60  # letters of a line in an error
 MOST_CLASS = 2**31 - 1
@@ -81,6 +84,9 @@ def read_predictions(path: str, asked: str = "") -> Predictions:
     if not len(predictions):
         raise UserError(f"{asked} holds no predictions.")
     twice = pd.Index(predictions.video_ids).duplicated()
+    if is_parquet and twice.any():
+        predictions = _by_start(path, predictions)
+        twice = pd.Index(predictions.video_ids).duplicated()
     if twice.any():
         row = int(np.argmax(twice))
         name = predictions.video_ids[row].decode(errors="replace")
@@ -185,6 +191,17 @@ def _read_all(file, asked: str) -> tuple[np.ndarray, SparseRows]:
         table[done : len(ids)].flat = _checked(None, scores, counts, place).values
     table = np.empty((0, 0), np.float32) if table is None else table
     return np.array(ids, object), SparseRows(None, table.ravel(), np.full(len(table), table.shape[1]))
+
+
+def _by_start(path: str, predictions: Predictions) -> Predictions:
+    """The same with the names of segments for ids, where the file says when each row starts."""
+    file, columns = _parquet_file(path, predictions.asked)
+    if START_TIME not in columns:
+        return predictions
+    starts = file.read([START_TIME])[START_TIME].to_numpy()
+    if starts.dtype.kind not in "iuf" or not np.isfinite(starts).all():
+        raise UserError(f"{predictions.asked}: the column {START_TIME} must hold seconds, one for each row.")
+    return dataclasses.replace(predictions, video_ids=segment_names(predictions.video_ids, starts))
 
 
 def _parquet_file(path: str, asked: str) -> tuple:

@@ -69,9 +69,9 @@ def first_clips(batches: tf.data.Dataset, most: int, features: tf.TensorSpec) ->
     return taken
 
 
-def model_runner(model: keras.Model) -> Runner:
-    """Runs a model as it is."""
-    probabilities = probabilities_function(model)
+def model_runner(model: keras.Model, temperature: float = 1.0) -> Runner:
+    """Runs a model as it is, its logits divided by a temperature."""
+    probabilities = probabilities_function(model, temperature)
     return lambda features, num_frames: probabilities(tf.constant(features), tf.constant(num_frames)).numpy()
 
 

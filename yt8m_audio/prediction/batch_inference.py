@@ -12,13 +12,16 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
+from yt8m_audio.paths import RemotePath
 from yt8m_audio.prediction.output_shards import OutputShard
 from yt8m_audio.prediction.predicted import Format, Predicted
 from yt8m_audio.prediction.resumable import SAVE_SECONDS, ResumableFile
+from yt8m_audio.prediction.staged import StagedFile
 
 BATCHES_AHEAD = 2  # that may be predicted and not yet written
 
@@ -36,6 +39,7 @@ class BatchInference:
         progress: called after each batch with the clips done, those of earlier runs included.
         say: called with lines that tell what is gone on with, begun anew or left as it is.
         save_seconds: between two notes of how far it is.
+        staging: folder of this machine where files of another file system are written first.
     """
 
     predict: Callable[[tf.data.Dataset], Iterator[Predicted]]
@@ -46,6 +50,7 @@ class BatchInference:
     progress: Callable[[int], None] = lambda done: None
     say: Callable[[str], None] = print
     save_seconds: float = SAVE_SECONDS
+    staging: Path | None = None
 
     def run(self, shards: Sequence[OutputShard]) -> int:
         """Writes the shards that are not there yet; returns how many clips it predicted.
@@ -56,7 +61,7 @@ class BatchInference:
         """
         done = predicted = 0
         for shard in shards:
-            file = ResumableFile(shard.path, self.facts_of(shard), self.output, self.save_seconds)
+            file = self._file_of(shard)
             if file.is_finished(len(shard.clips)):
                 self.say(f"{shard.path} is whole already: {len(shard.clips):,} clips.")
             else:
@@ -65,6 +70,12 @@ class BatchInference:
             if shard.number is None:
                 file.forget()
         return predicted
+
+    def _file_of(self, shard: OutputShard) -> ResumableFile:
+        how = (self.facts_of(shard), self.output, self.save_seconds)
+        if isinstance(shard.path, RemotePath):
+            return StagedFile(shard.path, self.staging, *how)
+        return ResumableFile(shard.path, *how)
 
     def facts_of(self, shard: OutputShard) -> dict[str, Any]:
         """What the content of a shard depends on."""

@@ -16,6 +16,8 @@ import tensorflow as tf
 
 from yt8m_audio.prediction.signatures import DEFAULT, FEATURES, Signature, plain, probabilities_function
 
+NOTES = "assets.extra"  # TensorFlow's name for it
+
 
 def export_saved_model(
     model: keras.Model,
@@ -23,6 +25,8 @@ def export_saved_model(
     features: tf.TensorSpec,
     more: Mapping[str, Signature] | None = None,
     default: str = FEATURES,
+    temperature: float = 1.0,
+    notes: Mapping[str, str] | None = None,
 ) -> None:
     """Writes a SavedModel: `features` takes features and num_frames, and gives `predictions` [B, C].
 
@@ -32,12 +36,17 @@ def export_saved_model(
         features: what it is fed: uint8 or float32 [B, T, D], or float32 [B, D].
         more: further signatures by name (see yt8m_audio.prediction.signatures).
         default: which of them is `serving_default`.
+        temperature: that the logits of `features` are divided by.
+        notes: text by file name, for the folder of what a server leaves alone.
     """
-    signatures = {FEATURES: plain(probabilities_function(model), features), **(more or {})}
+    signatures = {FEATURES: plain(probabilities_function(model, temperature), features), **(more or {})}
     module = tf.Module()
     module.variables_of_model = [variable.value for variable in model.variables]
     module.signature_functions = list(signatures.values())
     tf.saved_model.save(module, str(folder), signatures={DEFAULT: signatures[default], **signatures})
+    for name, text in (notes or {}).items():
+        (folder / NOTES).mkdir(exist_ok=True)
+        (folder / NOTES / name).write_text(text)
 
 
 def export_keras_file(model: keras.Model, path: Path) -> None:

@@ -37,7 +37,8 @@ class LabelsCsv:
         if self.names:
             top, listed = self._readable(kept)
             columns += [self._fields(top), self._fields(listed)]
-        return b"".join(b",".join(line) + b"\n" for line in zip(*columns, strict=True))
+        lines = [*map(b",".join, zip(*columns, strict=True)), b""]
+        return b"\n".join(lines)
 
     def _fields(self, values: list[bytes]) -> list[bytes]:
         return csv_fields(values, self.escape_formulas)

@@ -32,7 +32,11 @@ LEFT_IN_FLOAT = sorted({name for name in vars(BuiltinOperator) if not name.start
 
 
 def litert_file(
-    model: keras.Model, features: tf.TensorSpec, quantize: str = "none", calibration: Sequence | None = None
+    model: keras.Model,
+    features: tf.TensorSpec,
+    quantize: str = "none",
+    calibration: Sequence | None = None,
+    temperature: float = 1.0,
 ) -> bytes:
     """Converts a model.
 
@@ -45,12 +49,13 @@ def litert_file(
         quantize: none, float16 (weights, half the size), dynamic (weights of 8 bits, a quarter) or int8 (and what
             matrix products take and give).
         calibration: for int8: pairs of features [T, D] and num_frames [] of some clips.
+        temperature: that logits are divided by.
 
     Raises:
         UserError: if there is no way to LiteRT, or to int8, for this model.
     """
     with unrolled(model, features) if quantize == "int8" else contextlib.nullcontext():
-        constant = without_variables(model, features)
+        constant = without_variables(model, features, temperature)
     graph = constant.graph.as_graph_def()
     if quantize == "int8":
         _check_loops(graph, model)
@@ -66,9 +71,9 @@ def litert_file(
         return _converted(converter, quantize, calibration)
 
 
-def without_variables(model: keras.Model, features: tf.TensorSpec) -> Callable:
+def without_variables(model: keras.Model, features: tf.TensorSpec, temperature: float = 1.0) -> Callable:
     """The function of features [1, T, D] and num_frames [1] that gives probabilities, its variables made constants."""
-    concrete = probabilities_function(model).get_concrete_function(*fed(features, 1))
+    concrete = probabilities_function(model, temperature).get_concrete_function(*fed(features, 1))
     return convert_variables_to_constants_v2(concrete, lower_control_flow=False)
 
 

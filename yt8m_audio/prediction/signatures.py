@@ -22,12 +22,18 @@ TOP_K = 20  # of the starter code
 DEFAULT, FEATURES, EXAMPLES, MEDIAPIPE, BEST = "serving_default", "features", "examples", "mediapipe", "top_k"
 
 
-def probabilities_function(model: keras.Model) -> Callable:
-    """Makes the function of features and num_frames [N] that gives probabilities [N, C]."""
+def probabilities_function(model: keras.Model, temperature: float = 1.0) -> Callable:
+    """Makes the function of features and num_frames [N] that gives probabilities [N, C].
+
+    Args:
+        model: gives logits.
+        temperature: that these are divided by (see yt8m_audio.evaluation.calibration).
+    """
 
     @tf.function
     def probabilities(features, num_frames):
-        return tf.sigmoid(model({"features": features, "num_frames": num_frames}, training=False))
+        logits = model({"features": features, "num_frames": num_frames}, training=False)
+        return tf.sigmoid(logits if temperature == 1 else logits / temperature)
 
     return probabilities
 
