@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python
 WORKERS := -n 2 --dist=worksteal
 
-.PHONY: help env demo test test-all test-jax lint bench bench-models quality tpu-check clean
+.PHONY: help env demo test test-all test-jax test-beam lint bench bench-models quality tpu-check clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,12 +21,16 @@ $(READY): requirements/$(PROFILE).txt requirements/dev.txt pyproject.toml
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-demo: env  ## train, evaluate and predict on the built-in sample
+demo: env  ## train, evaluate and predict on the built-in sample, and tag sounds
 	$(RUN) train.py --frame_features --model=LstmModel --lstm_cells=256 --num_epochs=15 --validation_percent=10 \
 	    --train_dir=runs/demo --start_new_model
 	$(RUN) eval.py --train_dir=runs/demo
 	$(RUN) inference.py --train_dir=runs/demo --output_file=runs/demo/predictions.csv --top_k=3 --label_names
 	@echo; head -n 6 runs/demo/predictions.csv
+	@echo; echo "Three sounds that it was not trained on, and what it hears in them:"
+	$(RUN) -m yt8m_audio sample --sounds=runs/demo/sounds --clips=3
+	@echo
+	$(RUN) -m yt8m_audio tag runs/demo/sounds/*.wav --train_dir=runs/demo --top_k=3 --picture=runs/demo/pictures
 	@echo; echo "Next, on AudioSet's records (README.md says where they are):"
 	@echo "  $(RUN) train.py --train_data_pattern='bal_train/*.tfrecord' --frame_features --model=LstmModel --validation_percent=10"
 
@@ -36,9 +40,13 @@ test: env  ## the tests
 test-all: env  ## the tests, slow ones too
 	$(RUN) -m pytest -m '' $(WORKERS)
 
-test-jax:  ## the models under Keras' JAX backend, in profile jax
+test-jax:  ## the models, VGGish and its front end under Keras' JAX backend, in profile jax
 	$(MAKE) --no-print-directory env PROFILE=jax
-	.venv-jax/bin/python -m pytest tests/test_jax_backend.py
+	.venv-jax/bin/python -m pytest tests/test_jax_backend.py tests/test_audio_jax.py
+
+test-beam:  ## Beam's pipelines, in profile beam
+	$(MAKE) --no-print-directory env PROFILE=beam
+	.venv-beam/bin/python -m pytest tests/test_beam.py
 
 lint: env  ## ruff
 	$(RUN) -m ruff check .

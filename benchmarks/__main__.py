@@ -29,7 +29,20 @@ def show(results) -> None:
 def main(asked: Sequence[str]) -> None:
     """Runs the benchmarks asked for, all where none are."""
     quieten_tensorflow()
-    from benchmarks import bootstrapping, evaluating, loop, memory, predicting, reading, training, waiting
+    from benchmarks import (
+        bootstrapping,
+        clip_manifest,
+        embedding,
+        evaluating,
+        extracting,
+        loop,
+        memory,
+        metadata,
+        predicting,
+        reading,
+        training,
+        waiting,
+    )
     from benchmarks.datasets import audioset_pattern, made
 
     results = []
@@ -40,9 +53,13 @@ def main(asked: Sequence[str]) -> None:
             "training": lambda: training.results(audioset_pattern()),
             "loop": lambda: loop.results(audioset_pattern()),
             "predicting": lambda: predicting.results(repacked),
+            "embedding": embedding.results,
             "evaluating": evaluating.results,
             "bootstrapping": bootstrapping.results,
+            "extracting": extracting.results,
+            "clip_manifest": clip_manifest.results,
             "memory": lambda: memory.results(videos, folder),
+            "metadata": metadata.results,
         }
         for name in asked or works:
             print(f"measuring {name} ...", flush=True)

@@ -9,17 +9,32 @@ from yt8m_audio.errors import UserError, nearest
 COMMANDS = {
     "models": "list the models; of one, say its flags, layers and cost, and draw how tensors flow through it",
     "export": "write a trained model as a SavedModel, a Keras, LiteRT or ONNX file, or the starter code's .tgz",
+    "beam": "predict as inference.py does over many machines, as an Apache Beam pipeline",
     "average": "average the weights of a run's checkpoints, into a run directory of its own",
     "runs": "compare the runs below a folder: models, steps, figures, and the settings in which they differ",
     "compare": "compare two models, or files of predictions, on the same clips: figures, differences, intervals, p",
     "calibrate": "fit a temperature and a threshold for each class to clips, for inference.py",
     "segment-eval": "evaluate a submission of ranked segments: MAP@N, as in YouTube-8M's challenge of 2019",
-    "sample": "make the built-in sample if it is not there, and print where it lies",
+    "sample": "make the built-in sample if it is not there, and say where it lies; or sounds of its kind (--sounds)",
+    "tag": "say what is heard in sound files, and when: as a table, JSON, Audacity labels or a picture",
     "inspect": "say what a data set holds, what is broken in it, and the flags to train on it",
     "repack": "write a data set into few large shards, into another family, or into one memory-mapped array",
+    "clips": "download the sound of AudioSet's segments, with a manifest of what became of each",
     "write-records": "write records of your own data, from a CSV of labels and NumPy arrays",
+    "fit-pca": "fit a whitening PCA to float features, so that any embedding can be stored as bytes",
+    "extract": "write records of sounds: VGGish's embedding or another, of files, folders or AudioSet's clips",
+    "check": "say what is odd about features, and how far they agree with others of the same clips",
+    "features": "fetch AudioSet's features with resume, and check that they are whole",
+    "vggish-weights": "fetch Google's weights of VGGish, with resume, and check them",
+    "labels": "say index, id and display name of classes, whichever of the three is given",
+    "ontology": "print or draw what AudioSet's ontology has below a class, with counts of clips",
+    "stats": "count what lists of segments, or records, hold: clips, labels, classes, pairs, durations, missing ids",
+    "select": "write the segments of a list that have, or have not, some classes; so many a class, at random",
+    "split": "divide a list of segments into training, validation and test, with each class's share in each",
 }
-WITHOUT_TENSORFLOW = {"runs"}  # whose import takes seconds
+WITHOUT_TENSORFLOW = {"runs", "beam"}  # whose import takes seconds
+WITHOUT_TENSORFLOW |= {"clips"}
+WITHOUT_TENSORFLOW |= {"labels", "ontology", "stats", "select", "split"}
 
 
 def usage() -> str:

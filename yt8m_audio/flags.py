@@ -5,7 +5,8 @@
 
 A dataclass's fields become flags of the same name with their docstring lines as help, and so do the keyword
 arguments of the constructors of the model and of the loss. Fields with `metadata=POSITIONAL` are taken, in order, from
-the arguments that are no flags; one without a default must be given.
+the arguments that are no flags; one without a default must be given. The last of them may be a tuple of any number
+of them, with `metadata=SEVERAL`.
 """
 
 import dataclasses
@@ -25,6 +26,7 @@ from yt8m_audio.errors import UserError, nearest
 from yt8m_audio.run_directory import RunDirectory
 
 POSITIONAL = types.MappingProxyType({"positional": True})
+SEVERAL = types.MappingProxyType({"positional": True, "several": True})
 HELP = {"-h", "-help", "--help", "--helpfull", "--helpshort"}
 RENAMED = {"max_step": "max_steps"}  # spelt so in tutorials
 DEFINE = {
@@ -167,7 +169,12 @@ class InferenceFlags:
         label_map: CSV with the columns index and display_name, or YouTube-8M's vocabulary.csv, for names. The run's
             own when empty.
         escape_formulas: In a CSV, put an apostrophe before ids that a spreadsheet would take for a formula.
-        batch_size: Clips in a batch.
+        batch_size: Clips in a batch; each device computes batches of its own.
+        strategy: Devices to predict on: cpu, gpu (one), mirrored (all GPUs of this machine, or num_cpu_devices), tpu,
+            or auto: the best of them that is there.
+        num_gpu: GPUs to use. All when not given.
+        num_cpu_devices: Logical devices that the CPU is divided into, for --strategy=mirrored without GPUs.
+        tpu: Name of the TPU, or local on a TPU VM.
         skip_corrupt_records: Skip and count corrupt records, rather than stop.
         num_readers: Shards that are read at a time where they lie on another machine.
     """
@@ -195,6 +202,10 @@ class InferenceFlags:
     label_map: str = ""
     escape_formulas: bool = False
     batch_size: int = 512
+    strategy: str = "auto"
+    num_gpu: int | None = None
+    num_cpu_devices: int = 1
+    tpu: str = ""
     skip_corrupt_records: bool = False
     num_readers: int = 8
 
@@ -390,17 +401,18 @@ class Parser:
 
         help_lines, fields = argument_help(group), {field.name: field for field in dataclasses.fields(group)}
         title = group.__doc__.split("\n")[0].rstrip(".")
+        arguments = [name for name, field in fields.items() if is_positional(field)]
+        self.argument_help |= {name: help_lines.get(name, "") for name in arguments}
         for name, kind in scalar_fields(group):
-            if is_positional(fields[name]):
-                self.argument_help[name] = help_lines.get(name, "")
-            else:
+            if name not in arguments:
                 self._define(title, name, kind, fields[name].default, help_lines)
 
     def _usage(self) -> str:
         """How the program is called, on one line."""
         program = os.path.basename(self.argv[0])
         program = program if program.endswith(".py") else f"-m yt8m_audio {program}"
-        names = [each.name.upper() if is_required(each) else f"[{each.name.upper()}]" for each in self.positional]
+        names = [f"{each.name.upper()}{' ...' if takes_several(each) else ''}" for each in self.positional]
+        names = [name if is_required(each) else f"[{name}]" for name, each in zip(names, self.positional, strict=True)]
         return " ".join(["Usage: python", program, *names, "[--flag=value ...]"])
 
     def _expanded(self) -> UserError:
@@ -412,6 +424,9 @@ class Parser:
         missing = [each.name.upper() for each in self.positional[len(rest) :] if is_required(each)]
         if missing:
             raise UserError(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. {self._usage()}")
+        if self.positional and takes_several(self.positional[-1]):
+            before = len(self.positional) - 1
+            rest = [*rest[:before], *([tuple(rest[before:])] if len(rest) > before else [])]
         extra = rest[len(self.positional) :]
         if extra and self.positional and all(map(os.path.exists, rest[: len(extra) + 1])):
             raise self._expanded()
@@ -523,6 +538,11 @@ def scalar_fields(group: type) -> list[tuple[str, type]]:
 def is_positional(field: dataclasses.Field) -> bool:
     """Whether a field is an argument and no flag."""
     return bool(field.metadata.get("positional"))
+
+
+def takes_several(field: dataclasses.Field) -> bool:
+    """Whether an argument is all of those that are left."""
+    return bool(field.metadata.get("several"))
 
 
 def is_required(field: dataclasses.Field) -> bool:

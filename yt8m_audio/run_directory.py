@@ -174,6 +174,9 @@ def written_beside(path: AnyPath) -> Iterator[Path]:
     """Gives a path to write to, of the same suffix, and renames it to `path` if all went well: whole or not at all.
 
     What is to be on a remote file system is written on this machine, and brought there whole.
+
+    Raises:
+        UserError: if there is something else than a file, such as a device, which a renamed file would replace.
     """
     if isinstance(path, RemotePath):
         with tempfile.TemporaryDirectory() as folder:
@@ -181,6 +184,8 @@ def written_beside(path: AnyPath) -> Iterator[Path]:
             yield partial
             path.upload(partial)
         return
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is there and is no file: name a file, or what is not there yet.")
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         yield partial
