@@ -21,6 +21,7 @@ def repository(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_page(repository):
     (_, model), *rest = BLOCK.findall(PAGE.read_text())
     assert [kind for kind, _ in rest] == ["sh", "sh", "python"]

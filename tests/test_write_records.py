@@ -303,6 +303,7 @@ def test_the_command(write, capsys):
     assert said.err == "warning: left out of features.npz, for want of a row in the CSV: 1 array.\n"
 
 
+@pytest.mark.slow
 def test_the_page_about_own_data_is_true(tmp_path):
     """Runs its code blocks as they stand."""
     scripts = {f"python {name}.py": f"{sys.executable} {ROOT}/{name}.py" for name in ("train", "eval", "inference")}
