@@ -27,11 +27,11 @@ from readers import Clips
 from yt8m_audio.batch import device_part
 from yt8m_audio.config import Config, DeviceConfig, TrainConfig
 from yt8m_audio.flags import quieten_tensorflow
+from yt8m_audio.progress_line import ProgressLine
 from yt8m_audio.registry import MODELS
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.training.checkpoints import Checkpoints
 from yt8m_audio.training.loop import Session, calibrated
-from yt8m_audio.training.progress import ProgressLine
 from yt8m_audio.training.step import TrainCall
 from yt8m_audio.training.strategy import distributed, make_strategy
 from yt8m_audio.training.workers import Workers

@@ -25,7 +25,7 @@ from yt8m_audio.paths import RemotePath, path_of
 from yt8m_audio.run_directory import RunDirectory, write_json, written_beside
 from yt8m_audio.training.checkpoints import Checkpoints
 from yt8m_audio.training.class_weights import keep_weights, kept_weights
-from yt8m_audio.training.progress import MetricsLog
+from yt8m_audio.training.metrics_log import MetricsLog
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = ("--frame_features", "--validation_percent=20", "--ema_momentum=0.9", "--class_weights=inverse_frequency")

@@ -18,6 +18,7 @@ from tests.trained import arrays
 from yt8m_audio.batch import device_part, model_inputs
 from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig
 from yt8m_audio.examples import audioset_record
+from yt8m_audio.progress_line import ProgressLine, Throughput, duration
 from yt8m_audio.records import write_shard
 from yt8m_audio.registry import MODELS
 from yt8m_audio.run_directory import RunDirectory
@@ -25,7 +26,6 @@ from yt8m_audio.training.checkpoints import Checkpoints
 from yt8m_audio.training.input_wait import InputWait
 from yt8m_audio.training.loop import calibrated, steps_to_train, train
 from yt8m_audio.training.losses import CrossEntropyLoss
-from yt8m_audio.training.progress import ProgressLine, Throughput, duration
 from yt8m_audio.training.step import TrainCall
 
 DATA = DataConfig(

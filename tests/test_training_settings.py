@@ -13,6 +13,7 @@ from readers import open_clips
 from tests.trained import arrays
 from yt8m_audio.config import Config, DataConfig, ModelConfig, TrainConfig
 from yt8m_audio.examples import audioset_record
+from yt8m_audio.progress_line import ProgressLine
 from yt8m_audio.records import write_shard
 from yt8m_audio.registry import MODELS
 from yt8m_audio.run_directory import RunDirectory
@@ -20,7 +21,6 @@ from yt8m_audio.training.checkpoints import Checkpoints
 from yt8m_audio.training.loop import train
 from yt8m_audio.training.loss_scale import FIRST_FACTOR, LossScale, restore_unless
 from yt8m_audio.training.moving_average import MovingAverage
-from yt8m_audio.training.progress import ProgressLine
 from yt8m_audio.training.validations import Validations
 
 DATA = DataConfig(

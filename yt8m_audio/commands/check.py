@@ -16,8 +16,8 @@ from yt8m_audio.commands.feature_sources import source_of
 from yt8m_audio.errors import UserError
 from yt8m_audio.flags import POSITIONAL, parse
 from yt8m_audio.paths import path_of
+from yt8m_audio.progress_line import ProgressLine
 from yt8m_audio.run_directory import write_json
-from yt8m_audio.training.progress import ProgressLine
 
 ABOUT = "Says what is odd about features, and how far they agree with others of the same clips."
 WIDTH = 80

@@ -25,9 +25,9 @@ from yt8m_audio.audioset.clips.manifest import STATES, WAITING, Manifest
 from yt8m_audio.audioset.clips.media import Cutter
 from yt8m_audio.audioset.clips.reasons import PERMANENT, Reason, reasons_named
 from yt8m_audio.audioset.clips.verification import verify as verify_clips
-from yt8m_audio.commands.clip_line import ClipLine
 from yt8m_audio.errors import UserError
 from yt8m_audio.flags import POSITIONAL, parse
+from yt8m_audio.progress_line import ProgressLine
 
 SHOWN = 20  # faults that are listed
 WIDTH = 100
@@ -119,7 +119,7 @@ def verify(argv) -> int:
     asked = parse(argv, "Hashes and measures every clip of a folder.", VerifyFlags)
     if asked.workers < 1:
         raise UserError(f"--workers={asked.workers} must be at least 1.")
-    out, line, clips, faults = Path(asked.out), ClipLine(), 0, []
+    out, line, clips, faults = Path(asked.out), ProgressLine(), 0, []
     for manifest in opened(out):
         with only_one(manifest.path):
             cutter = Cutter(FolderSettings.of(manifest).sound, 600.0, threading.Event())

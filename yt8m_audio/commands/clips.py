@@ -26,11 +26,11 @@ from yt8m_audio.audioset.clips.media import SoundFormat, ffmpeg
 from yt8m_audio.audioset.clips.pacing import Pace
 from yt8m_audio.audioset.clips.plan import Plan, plan_of
 from yt8m_audio.audioset.clips.segment import read_list
-from yt8m_audio.commands.clip_line import ClipLine
 from yt8m_audio.commands.clip_losses import report
 from yt8m_audio.commands.clip_upkeep import merge, retry, status, verify
 from yt8m_audio.errors import UserError
 from yt8m_audio.flags import POSITIONAL, parse
+from yt8m_audio.progress_line import ProgressLine
 
 ABOUT = "Downloads the sound of AudioSet's segments. Also: clips status, retry, verify, merge and report, with OUT."
 OTHERS = {"status": status, "retry": retry, "verify": verify, "merge": merge, "report": report}
@@ -163,7 +163,7 @@ def planned(plan: Plan, asked: ClipsFlags, over: int) -> list[str]:
 def download(asked: ClipsFlags) -> int:
     """Downloads until nothing waits, or it is stopped."""
     yt_dlp_module(), ffmpeg()  # what is not there is said before anything is made
-    out, shard, line = Path(asked.out), parse_shard(asked.shard), ClipLine()
+    out, shard, line = Path(asked.out), parse_shard(asked.shard), ProgressLine()
     segments = read_list(asked.csv, shard)
     with stopping() as stopped, Manifest.create(manifest_path(out, shard)) as manifest:
         with only_one(manifest.path):

@@ -25,7 +25,7 @@ from yt8m_audio.evaluation.prediction_files import is_prediction_file
 from yt8m_audio.evaluation.provenance import name_order
 from yt8m_audio.evaluation.scores import Scores
 from yt8m_audio.flags import POSITIONAL, parse
-from yt8m_audio.training.progress import ProgressLine, Throughput, duration
+from yt8m_audio.progress_line import ProgressLine, Throughput, duration
 
 ABOUT = "Compares two models on the same clips: their figures, the differences, and how sure these are."
 PAGE = 100  # columns where the output is no terminal

@@ -31,8 +31,9 @@ from yt8m_audio.evaluation.streaming import StreamingAccumulator
 from yt8m_audio.flags import EvalFlags
 from yt8m_audio.labels import label_map_for
 from yt8m_audio.paths import AnyPath, is_remote, path_of
+from yt8m_audio.progress_line import ProgressLine
 from yt8m_audio.run_directory import write_json, written_beside
-from yt8m_audio.training.progress import MetricsLog, ProgressLine
+from yt8m_audio.training.metrics_log import MetricsLog
 
 FREE_SHARE = 2  # scores may take so many-th of the free memory
 FILE_FLAGS = ("output_metrics", "output_scores")

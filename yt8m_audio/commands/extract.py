@@ -18,7 +18,7 @@ from yt8m_audio.errors import UserError, nearest
 from yt8m_audio.flags import POSITIONAL, parse
 from yt8m_audio.own_classes import LABEL_MAP, Classes
 from yt8m_audio.own_records import check_feature_name, fitting_shards
-from yt8m_audio.training.progress import ProgressLine, duration
+from yt8m_audio.progress_line import ProgressLine, duration
 from yt8m_audio.written_records import WrittenRecords, counted
 
 ABOUT = "Writes records of the embeddings of sounds, to train on or to predict."

@@ -23,7 +23,7 @@ from yt8m_audio.audioset.segments import Segments, read_segments
 from yt8m_audio.downloading import download
 from yt8m_audio.errors import UserError, reason
 from yt8m_audio.flags import POSITIONAL, parse
-from yt8m_audio.training.progress import ProgressLine
+from yt8m_audio.progress_line import ProgressLine
 
 ABOUT = (
     "Fetches AudioSet's features (2.4 GB, and as much again to unpack), with resume, and checks that they are whole."

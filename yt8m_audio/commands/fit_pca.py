@@ -12,7 +12,7 @@ from yt8m_audio.clip_arrays import opened_arrays
 from yt8m_audio.commands.feature_reading import FeatureReading
 from yt8m_audio.errors import UserError, reason
 from yt8m_audio.flags import POSITIONAL, parse
-from yt8m_audio.training.progress import ProgressLine
+from yt8m_audio.progress_line import ProgressLine
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,8 +32,8 @@ from yt8m_audio.prediction.predicted import Format, Predicted
 from yt8m_audio.prediction.segments_csv import read_segment_label_ids
 from yt8m_audio.prediction.top_k import predictor
 from yt8m_audio.prediction.windows import windowed
+from yt8m_audio.progress_line import ProgressLine, Throughput, duration
 from yt8m_audio.sample.dataset import cache_folder
-from yt8m_audio.training.progress import ProgressLine, Throughput, duration
 from yt8m_audio.training.strategy import fitting_strategy, make_strategy
 
 LABELS, SCORES = "labels", "scores"

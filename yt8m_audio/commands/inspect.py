@@ -11,7 +11,7 @@ from rich.table import Table
 from readers.survey import survey
 from yt8m_audio.errors import UserError
 from yt8m_audio.flags import POSITIONAL, parse
-from yt8m_audio.training.progress import ProgressLine
+from yt8m_audio.progress_line import ProgressLine
 
 ABOUT = "Says what a data set holds, what is broken in it, and the flags to train on it."
 FAULTS = {

@@ -29,8 +29,8 @@ from yt8m_audio.commands.outside_models import find_model, said_of_model
 from yt8m_audio.config import DataConfig, ModelConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.flags import POSITIONAL, Parser
+from yt8m_audio.progress_line import ProgressLine
 from yt8m_audio.registry import MODELS
-from yt8m_audio.training.progress import ProgressLine
 
 ABOUT = "Lists the models; of a NAME, says its flags, layers and cost, and draws how tensors flow through it."
 

@@ -8,7 +8,7 @@ from readers.survey import quoted
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError, nearest
 from yt8m_audio.flags import POSITIONAL, parse
-from yt8m_audio.training.progress import ProgressLine
+from yt8m_audio.progress_line import ProgressLine
 
 ABOUT = "Writes a data set into few large shards, into another record family, or into one memory-mapped array."
 FORMATS = ("tfrecord", "packed")

@@ -20,7 +20,7 @@ from yt8m_audio.evaluation.prediction_files import is_prediction_file
 from yt8m_audio.evaluation.provenance import clip_names, provenance
 from yt8m_audio.evaluation.scores import Scores
 from yt8m_audio.paths import AnyPath, path_of
-from yt8m_audio.training.progress import ProgressLine
+from yt8m_audio.progress_line import ProgressLine
 
 CHECKPOINTS, STEP = "checkpoints", "step-"
 RUN_FLAG = "train_dir"  # of a run directory and nothing else

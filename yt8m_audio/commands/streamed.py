@@ -6,7 +6,7 @@ from yt8m_audio.commands.scored import check_labels, end_line
 from yt8m_audio.commands.sources import Source
 from yt8m_audio.evaluation.provenance import clip_names, provenance
 from yt8m_audio.evaluation.streaming import StreamingAccumulator
-from yt8m_audio.training.progress import ProgressLine
+from yt8m_audio.progress_line import ProgressLine
 
 BOUND = "_error_bound"
 

@@ -25,7 +25,7 @@ from yt8m_audio.errors import UserError
 from yt8m_audio.flags import SEVERAL, parse
 from yt8m_audio.prediction.tagging import Tagger
 from yt8m_audio.prediction.windows import Windows
-from yt8m_audio.training.progress import ProgressLine
+from yt8m_audio.progress_line import ProgressLine
 
 ABOUT = "Says what is heard in sound files, and when."
 LEAST_OVER_TIME = 0.3  # score from which a window has a label, where --threshold does not say

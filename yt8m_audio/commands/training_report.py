@@ -12,12 +12,12 @@ from yt8m_audio.config import Config, ModelConfig, TrainConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.flags import TrainRequest
 from yt8m_audio.labels import label_map_for
+from yt8m_audio.progress_line import duration
 from yt8m_audio.registry import LOSSES, hyper_parameters
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.training.class_weights import keep_weights
 from yt8m_audio.training.loop import Summary, steps_to_train
 from yt8m_audio.training.losses import LabelLoss
-from yt8m_audio.training.progress import duration
 from yt8m_audio.training.teacher import Teacher
 from yt8m_audio.training.workers import Workers
 

@@ -9,7 +9,7 @@ from yt8m_audio.audio.vggish_download import URL, FoundFile, fetch_weights, take
 from yt8m_audio.audio.vggish_weights import check_weights, default_weights_folder
 from yt8m_audio.downloading import Progress
 from yt8m_audio.flags import POSITIONAL, parse
-from yt8m_audio.training.progress import ProgressLine
+from yt8m_audio.progress_line import ProgressLine
 
 ABOUT = "Fetches Google's weights of VGGish (0.3 GB), with resume, and checks them."
 LICENCE = "Google published VGGish's code under Apache-2.0 and these weights beside it; cite Hershey et al. 2017."

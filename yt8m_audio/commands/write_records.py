@@ -6,7 +6,7 @@ import sys
 from yt8m_audio.audio.quantize import quantize
 from yt8m_audio.flags import POSITIONAL, parse
 from yt8m_audio.own_records import write_records
-from yt8m_audio.training.progress import ProgressLine
+from yt8m_audio.progress_line import ProgressLine
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,7 @@ from yt8m_audio.run_directory import write_json
 
 MARKER = ".unpacked.json"  # in a folder that was unpacked, and may be unpacked anew
 MOST_FILES = 1000
+SUFFIXES = (".json", ".csv", ".npz")  # of what a run holds: no code, which --model=MODULE:NAME in it could import
 MOST_TIMES_LARGER = 100  # weights hardly shrink: what grows more when it is unpacked was made to fill the disk
 ALWAYS_ALLOWED = 64 << 20  # bytes
 
@@ -48,7 +49,7 @@ def unpack_model(tgz: str, folder: str) -> Path:
 
     Raises:
         UserError: if it is damaged, the folder is another one, or the file holds what no model does: absolute paths,
-            `..`, links, devices, or far more than its own size.
+            `..`, links, devices, code, or far more than its own size.
     """
     out = Path(folder)
     _check_folder(out)
@@ -108,8 +109,13 @@ def _checked(entry: tarfile.TarInfo, tgz: str) -> PurePosixPath:
         raise UserError(f"{tgz} holds {entry.name}, which is a link or a device: it is not unpacked.")
     if entry.issparse():  # whose holes are of any size
         raise UserError(f"{tgz} holds {entry.name}, a file with holes: it is not unpacked.")
-    if name.is_absolute() or ".." in name.parts or "\\" in entry.name or ":" in entry.name or "\0" in entry.name:
+    if name.is_absolute() or not entry.isdir() and not name.parts or ".." in name.parts or "\\" in entry.name or ":" in entry.name or "\0" in entry.name:
         raise UserError(f"{tgz} holds {entry.name}, which lies outside of it: it is not unpacked.")
+    if not entry.isdir() and name.suffix not in SUFFIXES:
+        raise UserError(
+            f"{tgz} holds {entry.name}, and a run has files of {', '.join(SUFFIXES)} alone: it is not unpacked. (The "
+            "starter code's own checkpoints cannot be read: train anew.)"
+        )
     return name
 
 

@@ -12,6 +12,7 @@ others where the recording's are no multiple. A frame is a second. A clip with n
 import collections
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -58,7 +59,7 @@ def windows_asked(window: float, hop: float = 0) -> Windows:
         UserError: if one is no whole number of seconds, or is below 1.
     """
     for flag, seconds in (("window", window), ("hop", hop or window)):
-        if seconds < 1 or seconds != int(seconds):
+        if not 1 <= seconds < math.inf or seconds % 1:
             raise UserError(f"--{flag}={seconds:g} must be a whole number of seconds, from 1 on: a frame is a second.")
     return Windows(int(window), int(hop or window))
 

@@ -23,13 +23,14 @@ from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation import evaluate
 from yt8m_audio.evaluation.metrics import global_average_precision, precision_at_equal_recall_rate
 from yt8m_audio.evaluation.scoring import score, scoring_function
+from yt8m_audio.progress_line import LOG_SECONDS, ProgressLine, Throughput, duration
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.training.checkpoints import Checkpoints
 from yt8m_audio.training.epoch_table import EpochTable
 from yt8m_audio.training.interruption import interruption
 from yt8m_audio.training.losses import LabelLoss, make_loss
+from yt8m_audio.training.metrics_log import MetricsLog
 from yt8m_audio.training.optimizers import build_optimizer, make_optimizer
-from yt8m_audio.training.progress import LOG_SECONDS, MetricsLog, ProgressLine, Throughput, duration
 from yt8m_audio.training.snapshots import Snapshots
 from yt8m_audio.training.step import StepReport, TrainCall
 from yt8m_audio.training.strategy import distributed
