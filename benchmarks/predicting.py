@@ -93,7 +93,7 @@ def predicting(model, clips: Clips, folder: Path) -> Callable[[], int]:
     """A function that predicts all clips, and writes them as inference.py does."""
     work = BatchInference(
         predict=predictor(model, TOP_K),
-        read=lambda numbers: part_of(clips, numbers).in_order(BATCH_SIZE, labels=False),
+        read=lambda numbers: part_of(clips, numbers).in_order(BATCH_SIZE),
         facts={},
         output=LabelsCsv(),
         batch_size=BATCH_SIZE,

@@ -38,7 +38,6 @@ PREFETCHED_BYTES = 128 << 20
 MOST_PREFETCHED = 4
 RUN_BYTES = 1 << 20  # of clips that lie together in a shard and stay together until they are shuffled
 MOST_NAMED = 20  # shards whose corrupt records are told of one by one
-LABEL_KEYS = ("labels", "label_weights")
 EXAMPLES, EXAMPLE_BYTES = 1024, 8 << 20  # most records that are looked at to see what a data set holds
 
 
@@ -65,14 +64,9 @@ class Clips:
 
     # Batches
 
-    def in_order(self, batch_size: int, labels: bool = True) -> tf.data.Dataset:
-        """Gives every clip once, in the order of the store; the last batch is filled up with rows of weight 0.
-
-        Args:
-            batch_size: clips in a batch.
-            labels: whether labels are in a batch; without them it is made faster.
-        """
-        return self.batches(InOrder(len(self), self._unit_clips(batch_size)), batch_size, labels=labels)
+    def in_order(self, batch_size: int) -> tf.data.Dataset:
+        """Gives every clip once, in the order of the store; the last batch is filled up with rows of weight 0."""
+        return self.batches(InOrder(len(self), self._unit_clips(batch_size)), batch_size)
 
     def shuffled(
         self, batch_size: int, epochs: int, seed: int, start_step: int = 0, host_keys: bool = True
@@ -93,9 +87,7 @@ class Clips:
         run = max(1, RUN_BYTES // self.store.clip_bytes)
         return ShardShuffle(np.bincount(shard), epochs, seed, window=unit, longest_run=run)
 
-    def batches(
-        self, order: Order, batch_size: int, start_step: int = 0, host_keys: bool = True, labels: bool = True
-    ) -> tf.data.Dataset:
+    def batches(self, order: Order, batch_size: int, start_step: int = 0, host_keys: bool = True) -> tf.data.Dataset:
         """Gives the clips of an order; the last batch is filled up with rows of weight 0.
 
         Args:
@@ -103,15 +95,13 @@ class Clips:
             batch_size: clips in a batch.
             start_step: the first batch to give.
             host_keys: whether ids and times are in a batch; without them it is made faster.
-            labels: whether labels, and which of them were rated, are.
         """
         first, skipped = order.locate(min(start_step * batch_size, len(order)))
         spec = self._spec(batch_size)
         spec = spec if host_keys else device_part(spec)
-        spec = spec if labels else {key: each for key, each in spec.items() if key not in LABEL_KEYS}
 
         def make(number):
-            batch = self.batch(order.unit(int(number))[skipped if number == first else 0 :], labels)
+            batch = self.batch(order.unit(int(number))[skipped if number == first else 0 :])
             missing = -len(order) % batch_size if number == order.num_units - 1 else 0
             return [filled_up(batch[key], missing) for key in spec]
 
@@ -128,28 +118,23 @@ class Clips:
         prefetched = min(PREFETCHED_BYTES // batch_bytes(spec), MOST_PREFETCHED)  # none of very large batches
         return batches.prefetch(prefetched) if prefetched else batches
 
-    def batch(self, positions: np.ndarray, labels: bool = True) -> dict[str, np.ndarray]:
-        """The clips at some places of `selection`, int64 [n], as the arrays of a batch, with labels or without."""
+    def batch(self, positions: np.ndarray) -> dict[str, np.ndarray]:
+        """The clips at some places of `selection`, int64 [n], as the arrays of a batch."""
         numbers = positions if self.selection is None else self.selection[positions]
         rows = self.rows(numbers)
-        self._checked(rows.labels, numbers)
+        labels = self._checked(rows.labels, numbers)
         batch = {
             "video_id": rows.video_id,
             "features": rows.features,
             "num_frames": rows.num_frames,
+            "labels": multi_hot(labels, self.data.num_classes, 1 if rows.scores is None else rows.scores),
             "example_weights": rows.real.astype(np.float32),
             "start_time": rows.start_time,
             "end_time": rows.end_time,
         }
-        return batch | self._spread_labels(rows) if labels else batch
-
-    def _spread_labels(self, rows: Rows) -> dict[str, np.ndarray]:
-        """The labels of clips over all classes, [n, C]; of segments also which classes were rated."""
-        labels, num_classes = rows.labels, self.data.num_classes
-        if rows.scores is None:
-            return {"labels": multi_hot(labels, num_classes)}
-        rated = multi_hot(labels, num_classes, dtype=np.float32)
-        return {"labels": multi_hot(labels, num_classes, rows.scores), "label_weights": rated}
+        if rows.scores is not None:
+            batch["label_weights"] = multi_hot(labels, self.data.num_classes, dtype=np.float32)
+        return batch
 
     def rows(self, numbers: np.ndarray) -> Rows:
         """Clips of the store, int64 [n], their frames pooled where the model takes one vector."""

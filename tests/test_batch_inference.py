@@ -12,13 +12,17 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.test_scripts import data, error_of, predict, trained  # noqa: F401  fixtures
 from yt8m_audio.__main__ import main_of_command
 from yt8m_audio.commands.chosen_classes import chosen_classes
+from yt8m_audio.commands.inference import memory_explained
 from yt8m_audio.commands.inference_models import part_of
 from yt8m_audio.errors import UserError
 from yt8m_audio.examples import audioset_record
+from yt8m_audio.flags import InferenceFlags
+from yt8m_audio.prediction.audacity import AudacityTracks
 from yt8m_audio.prediction.batch_inference import BatchInference
 from yt8m_audio.prediction.labels_csv import LabelsCsv
 from yt8m_audio.prediction.output_shards import of_worker, output_shards
@@ -105,6 +109,19 @@ def write(file, stops, finish=True):
             done = stop
         if finish:
             file.finish()
+
+
+def test_nothing_is_left_of_what_a_format_cannot_hold(tmp_path):
+    file = ResumableFile(tmp_path / "p.txt", {}, AudacityTracks())
+    with pytest.raises(UserError, match="several"):
+        write(file, [3, 5])
+    assert names(tmp_path) == []
+
+
+def test_too_little_memory_is_told_in_one_line():
+    said = "--batch_size=512 of --window=60: give less"
+    with pytest.raises(UserError, match=said), memory_explained(InferenceFlags(window=60)):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
 
 @pytest.mark.parametrize("name", ["p.csv", "p.csv.gz"])
@@ -423,6 +440,7 @@ def test_a_run_in_one_file_predicts_as_itself(trained, data, tmp_path):  # noqa:
         (["--output=scores"], "p.csv: the output scores is written to files that end in"),
         (["--output=scores", "--threshold=.5"], "--output=scores writes all scores: leave --threshold=.5 out"),
         (["--input_model=/nowhere.keras"], "--input_model=/nowhere.keras is not there"),
+        (["--window=nan"], "--window=nan must be a whole number of seconds"),
         (["--ensemble=median"], "--ensemble=median is none of probabilities, logits, ranks"),
     ],
 )

@@ -18,6 +18,7 @@ import soundfile
 
 from tests.youtube_double import REFUSED, YoutubeDouble, make_media
 from yt8m_audio.audioset.clips.manifest import Manifest
+from yt8m_audio.audioset.clips.segment import read_list
 from yt8m_audio.commands import clips as clips_command
 from yt8m_audio.errors import UserError
 
@@ -161,7 +162,8 @@ def test_five_hundred_with_kills(site, media, waveforms, tmp_path):
     csv, out = write_list(tmp_path / "list.csv", segments), tmp_path / "out"
     run_with_kills(double, csv, out, random.Random(2), kills=8, between=(1.5, 8.0))
     check_all(out, segments, waveforms)
-    assert clips(double, "verify", out).stdout.startswith("4")
+    had = sum(clip.state in ("done", "short") for clip in rows(out).values())
+    assert f"{had} clips verified; 0 are not as they were" in clips(double, "verify", out).stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
@@ -274,6 +276,33 @@ def test_a_dry_run_plans_and_makes_nothing(tmp_path, here):
     assert not out.exists()
 
 
+def test_a_dry_run_counts_what_is_over_of_its_list_and_what_waits_of_others(tmp_path, here):
+    csv, out = write_list(tmp_path / "list.csv", cases(["whole"] * 6)), tmp_path / "out"
+    with Manifest.create(out / "manifest.sqlite") as manifest:
+        manifest.add(read_list(str(csv)))
+        manifest.record([clip._replace(state="done") for clip in list(manifest.clips())[:4]])
+    assert "; 4 of them are over and done with\nto try: 2, 300" in here(csv, out, "--dry_run")
+    other = write_list(tmp_path / "other.csv", cases(["whole"] * 3))
+    said = here(other, out, "--dry_run")
+    assert "; 0 of them are over and done with\nto try: 5, of which 2 are of other lists of the folder, 300" in said
+
+
+def test_a_list_with_a_fault_binds_the_folder_to_nothing(tmp_path, here):
+    csv, out = write_list(tmp_path / "list.csv", cases(["whole"])), tmp_path / "out"
+    with pytest.raises(UserError, match=r"no\.csv cannot be read"):
+        here(tmp_path / "no.csv", out)
+    assert "to try: 1," in here(csv, out, "--layout=flat", "--dry_run")
+
+
+@pytest.mark.parametrize("arguments", [("list.csv", "file"), ("merge", "file", "file")])
+def test_a_folder_that_is_a_file(tmp_path, here, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    write_list(tmp_path / "list.csv", cases(["whole"]))
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file cannot be made a folder for clips: File exists"):
+        here(*arguments)
+
+
 @pytest.mark.parametrize(
     ("flag", "what"),
     [
@@ -282,6 +311,9 @@ def test_a_dry_run_plans_and_makes_nothing(tmp_path, here):
         ("--max_per_hour=-1", "--max_per_hour=-1.0 must be at least 0"),
         ("--shard=2/2", "--shard=2/2 must be"),
         ("--cookies=none.txt", "--cookies=none.txt cannot be read"),
+        (f"--cookies={__file__}", "is no file of cookies in Netscape's format"),
+        ("--proxy=somewhere", "--proxy is no address of a proxy"),
+        ("--proxy=http://host:port", "--proxy is no address of a proxy"),
         ("--format=aiff", "--format=aiff is none of"),
         ("--vide", "--vide is no flag. Did you mean --video"),
     ],

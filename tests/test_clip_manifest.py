@@ -22,6 +22,7 @@ from yt8m_audio.audioset.clips.media import SoundFormat
 from yt8m_audio.audioset.clips.plan import plan_of
 from yt8m_audio.audioset.clips.reasons import Reason
 from yt8m_audio.audioset.clips.segment import Segment, list_name_of, read_list, share_of
+from yt8m_audio.commands import clip_upkeep as upkeep
 from yt8m_audio.errors import UserError
 
 LINES = """# Segments csv created Sun Mar  5 10:54:25 2017
@@ -69,7 +70,10 @@ def test_a_list_as_audioset_has_it(tmp_path):
         ("--4gqARaEJE, 10, 10", "has no length"),
         ("--4gqARaEJE, 0", "found 2 columns"),
         ("--4gqARaEJE, 0, 10, a, b", "found 5 columns"),
+        (f"{'A' * 100_000}, 0, 10", f"'{'A' * 40}' is no id"),
+        ('--4gqARaEJE, 0, 10, "a' + "\n" * 200_000, "a quote may not be closed"),
     ],
+    ids=lambda text: text[:20],
 )
 def test_a_malformed_line_is_named(tmp_path, line, what):
     path = listed(tmp_path, f"{LINES}{line}\n")
@@ -80,6 +84,12 @@ def test_a_malformed_line_is_named(tmp_path, line, what):
 def test_a_list_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match="cannot be read as a list of segments: No such file"):
         list(read_list(str(tmp_path / "no.csv")))
+    with pytest.raises(UserError, match="it holds none"):
+        list(read_list(listed(tmp_path, "# nothing\n")))
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path):
+    assert list(read_list(listed(tmp_path, f"\ufeff{LINES}"))) == SEGMENTS
 
 
 def test_shards_part_a_list_by_video(tmp_path):
@@ -180,6 +190,92 @@ def test_merging_keeps_what_got_furthest(tmp_path):
     assert merge_into(out, paths) == 0
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "video_id = '../../../x'",
+        "video_id = '--4gqARaEJE' || char(10)",
+        "start_ms = 'a'",
+        "start_ms = -1",
+        "end_ms = 0",
+        "labels = NULL",
+        "state = 'odd'",
+        "reason = 'odd'",
+        "attempts = 'x'",
+        "sha256 = x'00'",
+    ],
+)
+def test_a_row_that_no_run_writes_is_taken_from_nowhere(manifest, tmp_path, change):
+    manifest.add(SEGMENTS[:1])
+    with manifest.connection as connection:
+        connection.execute(f"UPDATE clips SET {change}")
+    with pytest.raises(UserError, match=r"manifest\.sqlite holds a row of the video .*, as no run writes"):
+        merge_into(tmp_path / "out", [manifest.path])
+    assert not (tmp_path / "out" / "manifest.sqlite").exists()
+
+
+@pytest.mark.parametrize("made", ["VIEW v AS SELECT 1", "TRIGGER t DELETE ON clips BEGIN SELECT 1; END"])
+def test_a_manifest_holds_no_program(manifest, made):
+    manifest.connection.execute(f"CREATE {made}")
+    with pytest.raises(UserError, match="holds views or triggers"):
+        Manifest.open(manifest.path)
+
+
+def test_another_version_is_left_as_it_is(manifest):
+    manifest.keep("version", 2)
+    for opened in (Manifest.open, Manifest.create):
+        with pytest.raises(UserError, match="of version 2: this program reads 1"):
+            opened(manifest.path)
+
+
+@pytest.mark.parametrize("change", [{"format": "flac/../../x"}, {"layout": 7}, {"sample_rate": None}, {"video": ...}])
+def test_settings_that_there_are_not(manifest, change):
+    settings = {**FolderSettings().flags(), **change}
+    manifest.keep("settings", {name: each for name, each in settings.items() if each is not ...})
+    with pytest.raises(UserError, match="holds settings that there are not"):
+        FolderSettings.of(manifest)
+
+
+def sharded(out, states):
+    """Two shards with two clips each, and what a merge makes of them."""
+    for index in range(2):
+        with Manifest.create(manifest_path(out, (index, 2))) as shard:
+            keep_settings(shard, FolderSettings())
+            shard.add(made(4)[2 * index : 2 * index + 2])
+            shard.record([Clip(clip.segment, *state) for clip, state in zip(shard.clips(), states, strict=True)])
+    upkeep.merge(["clips merge", str(out)])
+
+
+def states(out):
+    """Of all rows of all manifests, sorted."""
+    found = []
+    for path in sorted(out.glob("manifest*.sqlite")):
+        with Manifest.open(path) as one:
+            found += [clip.state for clip in one.clips()]
+    return sorted(found)
+
+
+def test_what_is_tried_again_waits_in_the_shards_too(tmp_path, capsys):
+    sharded(tmp_path, [(FAILED, Reason.PRIVATE), (FAILED, Reason.AGE)])
+    upkeep.retry(["clips retry", str(tmp_path), "--reason=private"])
+    assert "2 clips wait to be tried again" in capsys.readouterr().out
+    assert states(tmp_path) == [FAILED] * 4 + [WAITING] * 4
+
+
+def test_what_is_damaged_waits_in_the_shards_too(tmp_path):
+    sharded(tmp_path, [(DONE,), (FAILED, Reason.AGE)])
+    assert upkeep.verify(["clips verify", str(tmp_path)]) == 1
+    assert states(tmp_path) == [FAILED] * 4 + [WAITING] * 4
+
+
+def test_a_merge_that_fails_hides_no_shard(tmp_path):
+    sharded(tmp_path, [(DONE,), (DONE,)])
+    manifest_path(tmp_path).unlink()
+    with pytest.raises(UserError, match=r"other\.sqlite is not there"):
+        upkeep.merge(["clips merge", str(tmp_path), str(tmp_path / "other.sqlite")])
+    assert len(manifest_paths(tmp_path)) == 2
+
+
 def test_other_settings_are_refused(manifest):
     keep_settings(manifest, FolderSettings())
     assert FolderSettings.of(manifest) == FolderSettings()
@@ -244,7 +340,15 @@ def test_losses_by_class():
     assert losses.reasons == {"age": 4}
 
 
+def test_the_states_of_a_list(manifest):
+    manifest.add([*made(3), *made(2, "train")])
+    manifest.record([Clip(made(1)[0], DONE)])
+    assert manifest.states_of(made(4)) == {DONE: 1, WAITING: 2}
+    assert manifest.states_of(made(4, "other")) == {}
+
+
 def test_a_plan():
     plan = plan_of(made(1000), over=100, sound=SoundFormat("wav", 16_000, 1), per_hour=300)
     assert (plan.segments, plan.videos_left, plan.hours, plan.days) == (1000, 900, 3.0, 0.125)
     assert plan.bytes == 1000 * 10 * 32_000
+    assert plan_of(made(10), over=10, sound=SoundFormat(), per_hour=300, others=5).videos_left == 5

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from yt8m_audio.audioset.clips.media import Cutter, SoundFormat
+from yt8m_audio.audioset.clips.media import RATES, Cutter, SoundFormat
 from yt8m_audio.audioset.clips.reasons import ClipError, Reason
 from yt8m_audio.errors import UserError
 
@@ -72,6 +72,15 @@ def test_every_format_has_all_its_samples(tracks, tmp_path, sound):
     assert samples == sound.length(500, 3_500) == 3 * sound.sample_rate
 
 
+@pytest.mark.parametrize("suffix", RATES)
+def test_every_rate_of_a_format_has_all_its_samples(tracks, tmp_path, suffix):
+    for rate in RATES[suffix]:
+        sound = SoundFormat(suffix, rate, 1)
+        sound.check()
+        samples = cutter(sound).cut_sound(tracks / "a.wav", 500, 1_777, tmp_path / "clip")
+        assert 0 <= samples - sound.length(500, 1_777) <= (100 if suffix == "mp3" else 0)
+
+
 def test_a_track_that_begins_late_is_silent_until_then(tracks, tmp_path):
     run("-itsoffset", "0.5", "-i", tracks / "a.wav", "-c:a", "pcm_s16le", tmp_path / "late.mkv")
     sound = SoundFormat(sample_rate=44_100)
@@ -111,12 +120,24 @@ def test_time_is_up(tracks, tmp_path):
     assert raised.value.reason is Reason.TIME_OUT
 
 
+@pytest.mark.parametrize(("number", "reason"), [("XFSZ", Reason.DISK), ("KILL", Reason.OTHER)])
+def test_what_ended_it_is_no_time_out(tmp_path, monkeypatch, number, reason):
+    ended = tmp_path / "ffmpeg"
+    ended.write_text(f"#!/bin/sh\nkill -{number} $$\n")
+    ended.chmod(0o755)
+    monkeypatch.setattr("yt8m_audio.audioset.clips.media.ffmpeg", lambda: str(ended))
+    with pytest.raises(ClipError) as raised:
+        cutter().count(tmp_path / "clip")
+    assert raised.value.reason is reason
+
+
 @pytest.mark.parametrize(
     ("settings", "what"),
     [
         ({"suffix": "aiff"}, "--format=aiff is none of"),
         ({"suffix": "mp3", "bit_depth": 24}, "--bit_depth=24: mp3 takes 16"),
         ({"suffix": "mp3", "sample_rate": 11_025}, "--sample_rate=11025: mp3 takes"),
+        ({"suffix": "m4a", "sample_rate": 192_000}, "--sample_rate=192000: m4a takes"),
         ({"channels": 6}, "--channels=6 must be 1 or 2"),
     ],
 )

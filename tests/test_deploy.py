@@ -320,13 +320,13 @@ def test_the_image_is_made_of_what_is_there():
 def test_versions_are_those_of_the_requirements():
     pins = (ROOT / "requirements" / "default.txt").read_text(), (ROOT / "requirements" / "tpu.txt").read_text()
     default, tpu = (dict(line.split("==") for line in text.split("\n") if "==" in line) for text in pins)
-    texts = "\n".join(path.read_text() for path in (PAGE, *DEPLOY.iterdir()))
+    texts = "\n".join(path.read_text() for path in (PAGE, *filter(Path.is_file, DEPLOY.rglob("*"))))
     assert set(re.findall(r"tensorflow\[and-cuda\]==([\d.]+\d)", texts)) == {default["tensorflow"]}
     assert set(re.findall(r"tensorflow-tpu(?:==| )(\d[\d.]+\d)", texts)) == {tpu["tensorflow-tpu"]}
 
 
 def test_files_that_are_named_are_there():
-    texts = "\n".join(path.read_text() for path in (PAGE, *DEPLOY.iterdir()))
+    texts = "\n".join(path.read_text() for path in (PAGE, *filter(Path.is_file, DEPLOY.rglob("*"))))
     named = set(re.findall(r"\b(?:deploy|tests|requirements|recipes|docs)/[\w.]+\.\w+", texts))
     assert len(named) > 6
     assert sorted(name for name in named if not (ROOT / name).exists()) == []

@@ -34,6 +34,8 @@ def test_two_sources_are_told_apart(tmp_path):
     other = dataclasses.replace(SOURCE.described(), name="vggish", hop_seconds=0.96)
     with pytest.raises(UserError, match=r"--embedding=vggish gives other features .*hop_seconds 0\.96, not 1\.0"):
         check_same(SOURCE.described(), other, "--embedding=vggish")
+    with pytest.raises(UserError, match="Use log_mel_statistics as it was then"):
+        check_same(SOURCE.described(), dataclasses.replace(SOURCE.described(), hop_seconds=0.96), "--hop_seconds")
     for name, source in (("a", SOURCE.described()), ("b", other)):
         (tmp_path / name).mkdir()
         write_feature_source(tmp_path / name, source)

@@ -104,6 +104,7 @@ def test_a_process_that_is_killed_goes_on(recordings):
         (["sounds", "out", "--embedding=log_mel_statistics", "--hop_seconds=0"], "must be above 0"),
         (["sounds", "out", "--embedding=log_mel_statistics", "--shards=13"], "at most the number of clips, 12"),
         (["nothing", "out", "--embedding=log_mel_statistics"], "nothing matches no file"),
+        (["", "out", "--embedding=log_mel_statistics"], "'' names no sound: give files"),
         (["labels.csv", "out", "--embedding=log_mel_statistics"], "None of the 12 files of labels.csv is there"),
         (["labels.csv", "out", "--embedding=log_mel_statistics", "--clips=sounds"], "'low hum' is no class of"),
         (["sounds", "s3://bucket/out", "--embedding=log_mel_statistics"], "to a folder of this machine"),

@@ -1,7 +1,9 @@
 """Sounds become records: in their order whatever the number of workers, byte for byte after a kill, faults by name."""
 
+import contextlib
 import dataclasses
 import json
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +155,44 @@ def test_a_whole_folder_is_not_made_again_but_for_what_failed(sounds, tmp_path):
     assert done.reasons == {"not_sound": 1, "too_short": 1}
     extract(sounds, OPENING, str(tmp_path / "whole"), shards=5)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_a_kill_while_what_failed_is_taken_out(sounds, tmp_path):
+    extract(sounds, OPENING, str(tmp_path / "whole"), shards=5)
+    extract(sounds, OPENING, str(tmp_path / "out"), shards=5)
+    (tmp_path / "out").rename(tmp_path / ".out.extracting")  # as --retry_failed begins, and then it is killed
+    (tmp_path / ".out.extracting" / "00000-of-00005.tfrecord").unlink()
+    assert extract(sounds, OPENING, str(tmp_path / "out"), shards=5).before == 7
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@contextlib.contextmanager
+def files_of_at_most(size):
+    """Has the system refuse to make files longer, as a disk that is full does."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_disk_that_is_full_is_named_and_what_was_done_kept(sounds, tmp_path):
+    extract(sounds, OPENING, str(tmp_path / "whole"))
+    said = r"out cannot be written: File too large\. .* type the same command again"
+    with files_of_at_most(2_000), pytest.raises(UserError, match=said):
+        extract(sounds, OPENING, str(tmp_path / "out"))
+    assert 0 < extract(sounds, OPENING, str(tmp_path / "out")).before < 9
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_two_at_once(sounds, tmp_path):
+    def second(number, seconds):
+        with pytest.raises(UserError, match="Another process is extracting to"):
+            extract(sounds, OPENING, str(tmp_path / "out"))
+
+    extract(sounds, OPENING, str(tmp_path / "out"), progress=second)
+    assert (tmp_path / "out" / "manifest.csv").exists()
 
 
 def test_another_extraction_is_not_mixed_in(sounds, tmp_path):

@@ -64,12 +64,13 @@ def test_nothing_is_odd_about_audiosets_own(audioset, capsys, tmp_path):
         (lambda each: each ^ 0x80, "signed bytes"),
         (lambda each: np.where(np.arange(128) == 5, np.uint8(7), each), "constant: dimension 5 has one value"),
         (lambda each: np.where(np.arange(128) < 2, np.uint8(255) * (each > 100), each), "saturated: .*dimensions 0, 1"),
+        (lambda each: (np.clip((each.astype(int) - 128) * 8, -128, 127) + 128).astype(np.uint8), "saturated: more"),
         (lambda each: np.repeat(each[:, :1], 10, axis=1), "frames that are all the same"),
         (lambda each: np.repeat(each[:30], 2, axis=0), "30 clips hold the same as another"),
         (lambda each: each * (np.arange(10)[:, None] > 0).astype(np.uint8), "60 frames are all zero"),
         (lambda each: np.where(each > 250, np.float32(np.nan), each), "are NaN"),
     ],
-    ids=["signed", "constant", "saturated", "still", "twice", "zero", "nan"],
+    ids=["signed", "constant", "saturated", "both_ends", "still", "twice", "zero", "nan"],
 )
 def test_a_fault_is_named(fault, said):
     assert re.search(said, odd(fault(whitened())))
@@ -120,6 +121,27 @@ def test_records_are_compared_by_id(records, capsys):
     against = facts["against"]
     assert (against["clips"], against["frames"], against["clips_of_other_length"]) == (2, 7, 1)
     assert max(against["difference"]) == 0
+
+
+def test_corrupt_records_are_odd(tmp_path, capsys):
+    write_shard(
+        str(tmp_path / "a.tfrecord"), [audioset_record(f"c{i}", [], each) for i, each in enumerate(whitened(9))]
+    )
+    content = (tmp_path / "a.tfrecord").read_bytes()
+    for name, damaged in (("cut", content[:-700]), ("bit", content[:700] + b"\0\1" + content[702:])):
+        (tmp_path / f"{name}.tfrecord").write_bytes(damaged)
+        assert check(tmp_path / f"{name}.tfrecord") == 1
+        assert "odd: corrupt: at least 1 record left out" in capsys.readouterr().out
+    assert check(tmp_path / "a.tfrecord", f"--against={tmp_path}/cut.tfrecord") == 1
+    assert "odd: --against: corrupt" in capsys.readouterr().out
+
+
+def test_features_of_other_sound_disagree(tmp_path, capsys):
+    for name in ("ours", "theirs"):
+        clips = [audioset_record(f"c{i}", [], each) for i, each in enumerate(whitened(9))]
+        write_shard(str(tmp_path / f"{name}.tfrecord"), clips)
+    assert check(tmp_path / "ours.tfrecord", f"--against={tmp_path}/theirs.tfrecord") == 1
+    assert "odd: disagreeing" in capsys.readouterr().out
 
 
 def test_long_clips_beside_short_ones(tmp_path, capsys):

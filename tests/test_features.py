@@ -1,5 +1,6 @@
 """AudioSet's features in the release's layout, made small, from a server on this machine."""
 
+import fcntl
 import io
 import json
 import tarfile
@@ -13,7 +14,7 @@ from yt8m_audio.audioset.class_ids import class_ids_for
 from yt8m_audio.audioset.features_archive import archive_shards
 from yt8m_audio.audioset.features_check import check_split
 from yt8m_audio.audioset.features_release import RELEASE, Release, splits_of, url_of
-from yt8m_audio.audioset.features_unpacking import check_space, has_case
+from yt8m_audio.audioset.features_unpacking import check_space, has_case, unpack
 from yt8m_audio.audioset.segments import read_segments
 from yt8m_audio.commands import features
 from yt8m_audio.errors import UserError
@@ -142,6 +143,33 @@ def test_an_archive_writes_nowhere_else(fetch, tmp_path, shards, other, said, fl
         fetch(*flags, archive=packed(shards, other))
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
     assert not list((tmp_path / "out").rglob(".partial*"))
+
+
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.DIRTYPE])
+@pytest.mark.parametrize("size", [1 << 62, -1])
+def test_an_absurd_size_is_not_believed(tmp_path, kind, size):
+    other = member("audioset_v1_embeddings/eval/ab.tfrecord", kind)
+    other.size, other.linkname = size, ""
+    (tmp_path / "a").write_bytes(other.tobuf(tarfile.GNU_FORMAT) + bytes(4_096))
+    with pytest.raises(UserError, match=r"is damaged \(a part of -?[0-9,]+ bytes, where"):
+        list(archive_shards(tmp_path / "a", MADE, ["eval"]))
+
+
+def test_what_a_killed_run_left_is_cleared_away(fetch, tmp_path):
+    for name in (".partial-eval-killed/x", "unbal_train/.partial-1-Zz.tfrecord"):
+        (tmp_path / "out" / name).parent.mkdir(parents=True)
+        (tmp_path / "out" / name).touch()
+    assert fetch("--splits=eval", "--repack")[0] == 0
+    assert fetch("--splits=unbal_train")[0] == 0
+    assert not list((tmp_path / "out").rglob(".partial*"))
+
+
+def test_an_archive_is_unpacked_by_one_alone(tmp_path, shards):
+    (tmp_path / "a").write_bytes(packed(shards))
+    with (tmp_path / "a").open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="is being unpacked by another process"):
+            unpack(tmp_path / "a", tmp_path / "out", MADE, ["eval"], lambda done, total: None)
 
 
 def test_what_is_no_shard_is_left_out(fetch, tmp_path, shards):

@@ -81,9 +81,16 @@ def test_no_links_and_no_devices(strange, tmp_path, kind):
     assert names(tmp_path) == ["strange.tgz"]
 
 
+@pytest.mark.parametrize("name", ["x.py", "checkpoints/x.so", "__pycache__/x.pyc", "x.pkl", "x", ".", ""])
+def test_no_code(strange, tmp_path, name):
+    with pytest.raises(UserError, match=r"files of .json, .csv, .npz alone"):
+        unpack_model(strange(name), str(tmp_path / "out"))
+    assert names(tmp_path) == ["strange.tgz"]
+
+
 def test_a_file_that_would_fill_the_disk(strange, tmp_path):
     with pytest.raises(UserError, match="more than 100 times its size"):
-        unpack_model(strange("x", content=bytes(80 << 20)), str(tmp_path / "out"))
+        unpack_model(strange("x.npz", content=bytes(80 << 20)), str(tmp_path / "out"))
     assert names(tmp_path) == ["strange.tgz"]
 
 
@@ -110,7 +117,7 @@ def test_a_file_of_holes(tmp_path):
 @pytest.mark.parametrize(("times", "said"), [(2, "twice"), (MOST_FILES + 1, "twice|more than 1000 files")])
 def test_a_name_that_comes_again(strange, tmp_path, times, said):
     with pytest.raises(UserError, match=said):
-        unpack_model(strange("x", times=times), str(tmp_path / "out"))
+        unpack_model(strange("x.csv", times=times), str(tmp_path / "out"))
 
 
 def test_more_files_than_a_model_has(strange, tmp_path):

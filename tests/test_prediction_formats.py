@@ -261,6 +261,13 @@ def test_a_label_track_of_one_recording(combined):
         combined(output, [predicted([b"a", b"b"])], "b.txt")
 
 
+def test_several_recordings_for_one_label_track_are_told_at_once():
+    assert format_for("audacity", "a.txt", num_classes=4).rows(predicted([b"a", b"a"]))
+    assert format_for("audacity", "folder", num_classes=4).rows(predicted([b"a", b"b"]))
+    with pytest.raises(UserError, match=r"several \(a, b\): name a folder"):
+        format_for("audacity", "a.txt", num_classes=4).rows(predicted([b"a", b"b"]))
+
+
 def test_names_of_files_are_safe_and_differ():
     names = [file_name(each) for each in [*ODD_IDS, b"", b".", b"..", b"%2Da", b"-a", b"~", b"a" * 300, b"a" * 301]]
     assert len(set(names)) == len(names)

@@ -117,6 +117,8 @@ def test_events_of_strong_labels(tmp_path, capsys):
         (["--labels=dog", "--ontology=no.json"], "--ontology=no.json: there is no such file"),
         (["--ids=no.txt"], "--ids=no.txt cannot be read: No such file"),
         (["--per_class=0"], "--per_class=0 must be at least 1"),
+        (["--min_duration=inf"], "--min_duration=inf is no number of seconds"),
+        (["--split=train", "--validation_percent=0"], "--validation_percent=0 must be 1 to 99"),
     ],
 )
 def test_mistakes(flags, said, select):

@@ -14,7 +14,11 @@ from yt8m_audio import __main__ as program
 from yt8m_audio import flags
 from yt8m_audio.commands.tag_outputs import output_stems
 from yt8m_audio.commands.tag_table import PAGE, seen_in
+from yt8m_audio.commands.tagging_models import TaggingModel, as_one
+from yt8m_audio.commands.tagging_source import settings_noted
+from yt8m_audio.errors import UserError
 from yt8m_audio.examples import audioset_record
+from yt8m_audio.feature_source import FeatureSource, write_feature_source
 from yt8m_audio.records import write_shard
 from yt8m_audio.sample import dataset
 from yt8m_audio.sample.dataset import make_sample
@@ -204,6 +208,37 @@ def test_exported_models_tag_alike(tag, run, sounds, tmp_path, suffix):
     wanted, found = json.loads(of_run)["labels"], json.loads(out.splitlines()[-1])["labels"]  # export printed before it
     assert [each["name"] for each in found] == [each["name"] for each in wanted]
     np.testing.assert_allclose([each["score"] for each in found], [each["score"] for each in wanted], atol=2e-4)
+
+
+def source_noted(name, **changed):
+    """A model of which nothing but its source counts."""
+    return TaggingModel(name, None, 2, (128,), 10, None, source=FeatureSource(name, 16_000, 128, 1.0, **changed))
+
+
+def test_models_of_two_sources_do_not_tag_as_one():
+    with pytest.raises(UserError, match=r"features of vggish and .* on those of log_mel_statistics \(name differ\)"):
+        as_one([source_noted("vggish"), source_noted("log_mel_statistics")])
+    assert as_one([source_noted("vggish")] * 2).source.name == "vggish"
+
+
+@pytest.mark.slow
+def test_an_exported_models_note_of_its_features_counts(tag, run, sounds, tmp_path):
+    exported, note = tmp_path / "model", FeatureSource("vggish", 16_000, 128, 1.0)
+    assert status_of(program.main_of_command, "yt8m_audio", "export", run, exported) == 0
+    (exported / "assets.extra").mkdir(exist_ok=True)
+    write_feature_source(exported / "assets.extra", note)
+    code, _, err = tag(sounds[0], f"--input_model={exported}", "--embedding=log_mel_statistics", train_dir="")
+    assert code == 2
+    assert "(name 'log_mel_statistics', not 'vggish')" in err
+
+
+def test_a_runs_settings_of_vggish_are_taken_up():
+    settings = {"postprocessing": "none", "final_relu": True, "precision": "bfloat16"}
+    noted = FeatureSource("vggish", 16_000, 128, 0.5, "0a", settings)
+    wanted = {"hop_seconds": 0.5, "final_relu": True, "postprocess": False, "mixed_precision": True}
+    assert settings_noted(noted) == wanted
+    wanted = {"hop_seconds": 0.96, "postprocess": True, "mixed_precision": False}
+    assert settings_noted(FeatureSource("vggish", 16_000, 128, 0.96)) == wanted
 
 
 def test_several_models_tag_as_one(tag, run, sounds):

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tests.vggish_cases import noise_examples, seeded_weights
 from yt8m_audio.audio.pca import Pca, save_pca
+from yt8m_audio.audio.v1_checkpoint import places_of_floats, read_floats
 from yt8m_audio.audio.vggish import Vggish
 from yt8m_audio.audio.vggish_weights import (
     CHECKPOINT,
@@ -65,6 +66,25 @@ def test_a_checkpoint_of_tensorflow_1(tmp_path, version, width):
         np.testing.assert_array_equal(found, expected)
     save_pca(tmp_path / PCA, Pca(np.eye(128, dtype="f"), np.zeros(128, "f")))
     assert "mean of the embeddings" in check_weights(tmp_path)[0]
+
+
+def test_tensors_lie_where_tensorflow_finds_them(tmp_path):
+    weights = named_weights(1 / 16)
+    path = tmp_path / CHECKPOINT
+    write_checkpoint(path, weights)
+    places = places_of_floats(path)
+    assert places.keys() == weights.keys()
+    for name, place in places.items():
+        np.testing.assert_array_equal(read_floats(path, place), weights[name].ravel())
+
+
+def test_what_is_no_table_holds_no_tensors(tmp_path):
+    write_checkpoint(tmp_path / CHECKPOINT, {"a": np.zeros(3, np.float32)})
+    content = (tmp_path / CHECKPOINT).read_bytes()
+    for wrong in (b"", b"text", content[:-1], bytes(40) + content[-8:], b"\xff" * 60 + content[-8:]):
+        (tmp_path / "wrong").write_bytes(wrong)
+        assert places_of_floats(tmp_path / "wrong") == {}
+    assert places_of_floats(tmp_path / "absent") == {}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +152,7 @@ def test_where_there_are_none(tmp_path, monkeypatch):
             find_weights(asked)
     assert check_weights() == [f"VGGish's weights are not in {tmp_path / 'vggish'}: none of vggish.keras, "
                                "vggish.weights.h5, vggish_model.ckpt is there. python -m yt8m_audio vggish-weights "
-                               "fetches Google's."]  # fmt: skip
+                               "fetches Google's; --weights=FOLDER names others."]  # fmt: skip
 
 
 def test_googles_weights_pass_its_smoke_test():

@@ -1,5 +1,7 @@
 """Windows over recordings: where they lie, what is in them, and that each is predicted as a clip of its own."""
 
+import math
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -143,7 +145,14 @@ def test_windows_that_are_asked_for(window, hop, wanted):
 
 @pytest.mark.parametrize(
     ("window", "hop", "said"),
-    [(0.96, 0, "--window=0.96 must be"), (0, 1, "--window=0"), (5, 0.5, "--hop=0.5"), (5, -1, "--hop=-1")],
+    [
+        (0.96, 0, "--window=0.96 must be"),
+        (0, 1, "--window=0"),
+        (math.nan, 0, "--window=nan"),
+        (5, 0.5, "--hop=0.5"),
+        (5, -1, "--hop=-1"),
+        (5, math.inf, "--hop=inf"),
+    ],
 )
 def test_windows_of_no_whole_seconds(window, hop, said):
     with pytest.raises(UserError, match=f"{said}.*whole number of seconds"):

@@ -95,7 +95,8 @@ def check_same(known: FeatureSource, other: FeatureSource, asked: str, told: str
     differing = known.differing(other)
     if differing:
         pairs = (f"{name} {getattr(other, name)!r}, not {getattr(known, name)!r}" for name in differing)
+        use = f"Use {known.name}" if "name" in differing else f"Use {known.name} as it was then, with its own settings"
         raise UserError(
             f"{asked} gives other features than {told} ({'; '.join(pairs)}): scores would mean nothing. "
-            f"Use {known.name}, or train on features of {other.name}."
+            f"{use}, or train on features of {other.name}{'' if 'name' in differing else ' as it is now'}."
         )

@@ -114,7 +114,8 @@ def extract(
         progress: called with the sounds done in this run, and their seconds.
 
     Raises:
-        UserError: if the folder holds something else, or an extraction of other sounds or with other settings.
+        UserError: if the folder holds something else, or an extraction of other sounds or with other settings, or the
+            disk is full.
     """
     source = opening.opened()
     described = source.described()
@@ -125,9 +126,10 @@ def extract(
         workers = min(workers, LEARNT_THREADS) if learnt else workers
         work = SoundWork(opening, settings, source if learnt or workers == 1 else None)
         _write(sounds, work, folder, workers, learnt, progress)
-        write_feature_source(folder.partial, described)
-        fill(folder.partial)
-        folder.finish()
+        with folder.writing():
+            write_feature_source(folder.partial, described)
+            fill(folder.partial)
+            folder.finish()
     return summary(out, sounds, shards, source, settings, before)
 
 
@@ -148,15 +150,17 @@ def _write(sounds, work: SoundWork, folder: ExtractionFolder, workers: int, thre
     shard_before, seconds = None, 0.0
     with contextlib.closing(in_order(things, work, workers, _crashed, threads)) as found:
         for done, ((shard, _), each) in enumerate(zip(left, found, strict=True), 1):
-            if shard != shard_before:
-                folder.open(shard)
-                shard_before = shard
-            folder.add({**each.row, "shard": shard}, records_of(each, work.settings.feature_name))
+            with folder.writing():
+                if shard != shard_before:
+                    folder.open(shard)
+                    shard_before = shard
+                folder.add({**each.row, "shard": shard}, records_of(each, work.settings.feature_name))
             seconds += each.row["seconds"]
             progress(done, seconds)
-    folder.close()
-    for shard in range(folder.shards):
-        folder.finish_shard(shard)
+    with folder.writing():
+        folder.close()
+        for shard in range(folder.shards):
+            folder.finish_shard(shard)
 
 
 def _crashed(sound: Sound) -> SoundFrames:

@@ -8,9 +8,11 @@ OUT                            appears when it is whole
     00001.rows                 and the manifest's rows of its sounds, each with how many bytes of it then counted
 """
 
+import contextlib
 import fcntl
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,6 @@ from yt8m_audio.audio.manifest import MANIFEST, read_manifest, write_manifest
 from yt8m_audio.audio.sound_frames import FAILED
 from yt8m_audio.errors import UserError, reason
 from yt8m_audio.records import CRC, LENGTH, masked_crc
-from yt8m_audio.run_directory import write_json
 
 FACTS = "extraction.json"
 
@@ -35,7 +36,7 @@ class ExtractionFolder:
     def __init__(self, out: str, facts: dict[str, Any], shards: int):
         if "://" in out:
             raise UserError(f"{out}: records are written to a folder of this machine; copy them from there.")
-        self.name, self.out, self.shards = out, Path(out).resolve(), shards
+        self.name, self.out, self.shards = out or ".", Path(out).resolve(), shards
         self.partial = self.out.with_name(f".{self.out.name}.extracting")
         self.facts = json.loads(json.dumps(facts))
         self.is_whole = False
@@ -54,7 +55,7 @@ class ExtractionFolder:
         Raises:
             UserError: if it holds something else, or another process is filling it.
         """
-        try:
+        with self.writing():
             if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
                 self._check_facts(self.out, f"{self.name} is there already")
                 rows = read_manifest(self.out / MANIFEST)
@@ -63,12 +64,19 @@ class ExtractionFolder:
                     return len(rows)
                 os.rename(self.out, self.partial)
             self._open_partial()
-        except OSError as error:
-            raise UserError(f"{self.name} cannot be written: {reason(error)}.") from error
-        if (self.partial / MANIFEST).exists():
-            self._take_apart(retry_failed)
-        self.rows = {shard: self._recovered(shard) for shard in range(self.shards)}
+            if (self.partial / MANIFEST).exists():
+                self._take_apart(retry_failed)
+            self.rows = {shard: self._recovered(shard) for shard in range(self.shards)}
         return sum(map(len, self.rows.values()))
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Makes the user's of what the system says of the folder, such as that the disk is full."""
+        try:
+            yield
+        except OSError as error:
+            kept = "What is done is kept: type the same command again to go on"
+            raise UserError(f"{self.name} cannot be written: {reason(error)}. {kept}.") from error
 
     def left(self, shard: int, num_sounds: int) -> range:
         """Numbers of the sounds of a shard that are still to come."""
@@ -116,24 +124,21 @@ class ExtractionFolder:
         os.replace(beside, self.partial / MANIFEST)
         for shard in range(self.shards):
             self._rows(shard).unlink(missing_ok=True)
-        try:
-            os.rename(self.partial, self.out)
-        except OSError as error:
-            raise UserError(f"{self.name} cannot be written: {reason(error)}.") from error
+        os.rename(self.partial, self.out)
         self.lock.close()
 
     def _open_partial(self) -> None:
-        """Makes the hidden folder or checks that it is of this extraction, and keeps others out."""
+        """Makes the hidden folder, keeps others out, and checks that it is of this extraction."""
         self.partial.mkdir(parents=True, exist_ok=True)
-        facts = self.partial / FACTS
-        if not facts.exists():
-            write_json(facts, self.facts)
-        self._check_facts(self.partial, f"{self.partial} is what is left of an extraction to {self.name}")
-        self.lock = facts.open()
+        self.lock = (self.partial / FACTS).open("a", encoding="utf-8")  # one file for all who come, from the first on
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"Another process is extracting to {self.name}: let it, or give another folder.") from None
+        if not self.lock.tell():
+            self.lock.write(json.dumps(self.facts, indent=2) + "\n")
+            self.lock.flush()
+        self._check_facts(self.partial, f"{self.partial} is what is left of an extraction to {self.name}")
 
     def _check_facts(self, folder: Path, told: str) -> None:
         """Raises a UserError unless a folder is of this extraction."""
@@ -154,7 +159,7 @@ class ExtractionFolder:
         failed = {row["shard"] for row in rows if row["state"] == FAILED} if retry_failed else set()
         for shard in range(self.shards):
             self._rows(shard).unlink(missing_ok=True)
-            if shard in failed:
+            if shard in failed or not self._shard(shard).exists():
                 self._shard(shard).unlink(missing_ok=True)
                 continue
             lines = [json.dumps(row) + "\n" for row in rows if row["shard"] == shard]

@@ -21,7 +21,8 @@ ENDS = np.r_[1:16, 240:255]  # as many near both ends, but for where clipped val
 HOLLOW = 1.25  # times as much near the ends as in the middle: AudioSet has 0.4 to 0.6, and 1.7 to 2.5 misread
 PILED = 2.0  # times as much at 0 and 255 as beside them: these are the ends indeed
 MANY_DIMENSIONS = 0.5  # of which that must be so
-SATURATED = 0.5  # share of a dimension's values at 0 or 255
+SATURATED = 0.5  # share of a dimension's values at 0 and 255 together
+DISAGREEING = 0.5  # correlation that the median dimension has at least, where both are features of the same sound
 HOP_TOLERANCE = 1.0  # frames that a clip may have more or less than its times say
 HOP_FRAMES = 5  # at least, of a clip whose times tell the hop: the last frame of a short one may be far from whole
 MANY_CLIPS = 0.05  # of which something that a few may have is odd
@@ -151,12 +152,12 @@ class FeatureStatistics:
         if self.not_finite:
             lines.append(f"{self.not_finite:,} values are NaN or infinite.")
         if self.is_bytes and not lines:
-            at_ends = np.flatnonzero(self.saturation().max(axis=0) > SATURATED)
+            at_ends = np.flatnonzero(self.saturation().sum(axis=0) > SATURATED)
             constant = set(self.constant_dimensions())
             at_ends = [each for each in at_ends.tolist() if each not in constant]
             if at_ends:
                 lines.append(
-                    f"saturated: more than {SATURATED:.0%} of the values are 0, or 255, in {some(at_ends)}: the "
+                    f"saturated: more than {SATURATED:.0%} of the values are 0 or 255, in {some(at_ends)}: the "
                     "quantiser's range does not fit."
                 )
         return lines
@@ -262,6 +263,17 @@ class Agreement:
     def difference(self) -> np.ndarray:
         """The mean absolute difference of each dimension, float64 [D]."""
         return self.distance / max(self.frames, 1)
+
+    def oddities(self) -> list[str]:
+        """Says in a line that these are hardly features of the same sound; nothing where they may be."""
+        correlation = self.correlation()
+        known = correlation[~np.isnan(correlation)]
+        if not len(known) or np.median(known) >= DISAGREEING:
+            return []
+        return [
+            f"disagreeing: the same frames correlate by {np.median(known):.2f} in the median dimension, as those of "
+            "another embedding or of other sound do."
+        ]
 
     def facts(self) -> dict[str, Any]:
         """All of it, as JSON takes it; null where there is no correlation."""

@@ -17,6 +17,8 @@ from yt8m_audio.audio.sound_frames import Sound
 from yt8m_audio.clip_rows import ClipRow, read_sounds
 from yt8m_audio.errors import UserError
 
+WANTED = "give files, a folder, a glob in quotes, or a CSV with the column file"
+
 
 @dataclasses.dataclass(frozen=True)
 class Listed:
@@ -71,7 +73,9 @@ def found_files(inputs: str) -> dict[str, str]:
             found |= {path: os.path.basename(path) for path in paths}
         if not paths:
             what = "holds no sound file" if os.path.isdir(part) else "matches no file"
-            raise UserError(f"{part} {what}: give files, a folder, a glob in quotes, or a CSV with the column file.")
+            raise UserError(f"{part} {what}: {WANTED}.")
+    if not found:
+        raise UserError(f"'{inputs}' names no sound: {WANTED}.")
     return dict(sorted(found.items()))
 
 

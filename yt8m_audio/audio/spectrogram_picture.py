@@ -93,6 +93,7 @@ def _draw_spectrogram(figure, axes, spectrogram: Spectrogram) -> None:
         vmin=QUIETEST,
         vmax=max(QUIETEST + 1, float(bands.max(initial=QUIETEST))),
     )
+    axes.set_facecolor(image.cmap(0))  # behind the last whole frame
     factor = spectrogram.sample_rate / SAMPLE_RATE
     axes.set_yticks([_band_of(each) for each in TICKS], [_hertz(each * factor) for each in TICKS])
     axes.set_ylabel("frequency")

@@ -14,12 +14,13 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from yt8m_audio.audio.pca import load_pca
+from yt8m_audio.audio.v1_checkpoint import places_of_floats, read_floats
 from yt8m_audio.audio.vggish import GROUPS, Vggish
 from yt8m_audio.audio.vggish_smoke_test import smoke_test
 from yt8m_audio.cache import cache_folder
@@ -40,8 +41,8 @@ SCOPES = {  # of Google's variables, by our layers
 }
 KINDS = ("weights", "biases")
 ROWS_AT_ONCE = 1024
-GET_THEM = "python -m yt8m_audio vggish-weights fetches Google's"
-Weight = Callable[[], np.ndarray]  # reads one
+GET_THEM = "python -m yt8m_audio vggish-weights fetches Google's; --weights=FOLDER names others"
+Weight = Callable[[], Any]  # reads one, as an array or a tensor
 
 
 class WeightFiles(NamedTuple):
@@ -171,9 +172,15 @@ def _read_checkpoint(path: Path) -> tuple[float, list[Weight]]:
 
     with _checkpoint_errors(path):
         reader = tf.train.load_checkpoint(str(path))
-        width, names = _checked(path, reader.get_variable_to_shape_map())
+        shapes = reader.get_variable_to_shape_map()
+        width, names = _checked(path, shapes)
+    places = places_of_floats(path)
 
-    def tensor(name: str) -> np.ndarray:
+    def tensor(name: str) -> tf.Tensor | np.ndarray:
+        begin, end = places.get(name, (0, 0))
+        if end - begin == 4 * math.prod(shapes[name]):
+            floats = read_floats(path, (begin, end)).reshape(shapes[name])
+            return tf.experimental.dlpack.from_dlpack(floats.__dlpack__())  # no copy, where others make two
         with _checkpoint_errors(path):
             return reader.get_tensor(name)
 

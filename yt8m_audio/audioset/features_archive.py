@@ -17,6 +17,9 @@ from yt8m_audio.errors import UserError, reason
 
 SHARD_NAME = re.compile(r"[A-Za-z0-9_-]{2}\.tfrecord")  # a letter of one case is another than that of the other
 MOST_SHARD_BYTES = 1 << 28
+MOST_NAME_BYTES = 1 << 16  # of a header that holds a long name, or other words about the member behind it
+NAMES = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
+PLAIN = {tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE}
 DAMAGED = (tarfile.TarError, EOFError, zlib.error, OSError)
 
 
@@ -32,6 +35,22 @@ class ArchiveShard(NamedTuple):
     split: str
     name: str
     content: bytes
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose header is looked at before it is believed: tarfile reads a name of any length at once."""
+
+    @classmethod
+    def frombuf(cls, buf, encoding, errors):
+        """Reads a header."""
+        member = super().frombuf(buf, encoding, errors)
+        _check_size(member, MOST_NAME_BYTES if member.type in NAMES else MOST_SHARD_BYTES)
+        return member
+
+
+def _check_size(member: tarfile.TarInfo, most: int) -> None:
+    if not 0 <= member.size <= most:
+        raise tarfile.ReadError(f"a part of {member.size:,} bytes, where {most:,} are the most")
 
 
 def archive_shards(
@@ -54,8 +73,9 @@ def archive_shards(
     found = dict.fromkeys(splits, 0)
     size = os.path.getsize(path)
     try:
-        with open(path, "rb") as file, tarfile.open(fileobj=file, mode="r|*") as archive:
+        with open(path, "rb") as file, tarfile.open(fileobj=file, mode="r|*", tarinfo=_Member) as archive:
             for member in archive:
+                _check_size(member, MOST_SHARD_BYTES)  # a header before may have changed it
                 split = _split_of(member, path, release)
                 if split in found:
                     found[split] += 1
@@ -78,13 +98,13 @@ def _split_of(member: tarfile.TarInfo, path: str | os.PathLike, release: Release
         UserError: if it is what would write elsewhere than it should when it is unpacked.
     """
     place = PurePosixPath(member.name)
-    if place.is_absolute() or ".." in place.parts or not (member.isfile() or member.isdir()):
-        kind = "a path that leads out of it" if member.isfile() or member.isdir() else "a link or a device"
+    if place.is_absolute() or ".." in place.parts or member.type not in PLAIN:
+        kind = "a path that leads out of it" if member.type in PLAIN else "a link or a device"
         raise UserError(
             f"{path} holds {member.name!r}, {kind}: it is not AudioSet's release, and nothing is taken of it."
         )
     if not member.isfile() or len(place.parts) != 3 or place.parts[0] != release.folder:
         return None
-    if not SHARD_NAME.fullmatch(place.name) or member.size > MOST_SHARD_BYTES:
+    if not SHARD_NAME.fullmatch(place.name):
         return None
     return place.parts[1]

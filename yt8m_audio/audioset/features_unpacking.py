@@ -8,6 +8,7 @@ and a third of the clips would be left: there the archive is repacked.
 """
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -46,9 +47,11 @@ def unpack(archive: Path, out: Path, release: Release, splits: Collection[str], 
     Raises:
         UserError: if the archive is not what it should be, or a shard cannot be written.
     """
-    with _written(out):
+    with _written(out), _alone(archive):
         for split in splits:
             (out / split).mkdir(parents=True, exist_ok=True)
+            for left in (out / split).glob(".partial-*"):  # by a run that was killed
+                left.unlink()
         for shard in archive_shards(archive, release, splits, progress):
             path = out / shard.split / shard.name
             if path.is_file() and path.read_bytes() == shard.content:
@@ -72,7 +75,9 @@ def repack(
     for split in splits:
         if (out / split).exists():
             raise UserError(f"{out / split} is there already: remove it, or check it with --check.")
-    with _written(out), contextlib.ExitStack() as stack:
+    with _written(out), _alone(archive), contextlib.ExitStack() as stack:
+        for left in (each for split in splits for each in out.glob(f".partial-{split}-*")):  # by a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
         folders = {split: Path(tempfile.mkdtemp(prefix=f".partial-{split}-", dir=out)) for split in splits}
         for folder in folders.values():
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -112,6 +117,17 @@ def _opened(folder: Path, num_files: int, stack: contextlib.ExitStack) -> list[B
     """Opens so many files to write to."""
     names = [FILE_NAME.format(number, num_files) for number in range(num_files)]
     return [stack.enter_context(open(folder / name, "wb")) for name in names]
+
+
+@contextlib.contextmanager
+def _alone(archive: Path) -> Iterator[None]:
+    """Keeps other processes from unpacking the archive at the same time; the lock goes with the process."""
+    with open(archive, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{archive} is being unpacked by another process: wait for its end, or stop it.") from None
+        yield
 
 
 @contextlib.contextmanager

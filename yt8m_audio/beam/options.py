@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options import pipeline_options
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions, TypeOptions
 
@@ -28,6 +29,7 @@ def parse_options(argv: Sequence[str]) -> PipelineOptions:
         raise UserError(f"{name}, behind --, is no flag of Beam's.{nearest(name, flags_of_beam())}")
     options = PipelineOptions(list(argv))
     options.view_as(SetupOptions).save_main_session = False  # workers import what they need from the installed package
+    FileSystems.set_options(options)  # else s3:// can be asked for nothing before the pipeline begins
     options.view_as(TypeOptions).allow_unsafe_triggers = True  # there are none; else DirectRunner fetches Prism, in Go
     return options
 

@@ -47,13 +47,27 @@ def run_job(job: Job, inputs: Sequence[Any], options: PipelineOptions, failures:
     """
     with quiet(options):
         try:
-            pipeline = beam.Pipeline(options=options)
+            pipeline = pipeline_of(options)
             build(pipeline, job, inputs, failures)
             result = pipeline.run()
             result.wait_until_finish()
         except Exception as error:
+            if str(error).startswith(KeyboardInterrupt.__name__):  # a worker in this process was stopped by it
+                raise KeyboardInterrupt from None
             raise user_error_in(error) or error from None
         return counts_of(result)
+
+
+def pipeline_of(options: PipelineOptions) -> beam.Pipeline:
+    """An empty pipeline.
+
+    Raises:
+        UserError: if there is no such runner, or it lacks a flag.
+    """
+    try:
+        return beam.Pipeline(options=options)
+    except ValueError as error:
+        raise UserError(f"Beam's flags, behind --: {' '.join(str(error).split())}") from error
 
 
 def user_error_in(error: Exception) -> UserError | None:

@@ -39,6 +39,8 @@ def check_folder(path: str, flag: str) -> None:
         folder = FileSystems.split(path)[0] or "."
         if "://" not in path and not Path(folder).is_dir():
             raise UserError(f"--{flag}={path}: there is no folder {Path(folder).absolute()}.")
+        if "://" in path:
+            FileSystems.exists(path)  # whatever the answer, there is what answers
 
 
 def put_whole(made: Path, target: str) -> None:

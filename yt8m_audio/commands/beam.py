@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from yt8m_audio.config import DataConfig, ModelConfig
+from yt8m_audio.config import DataConfig, ModelConfig, check_ranges
 from yt8m_audio.errors import UserError
 from yt8m_audio.flags import HELP, InferenceFlags, Parser, quieten_tensorflow
 
@@ -78,7 +78,9 @@ def parsed(
         check_whose(parser, ours)
     parser.finish()
     names = [field.name for field in dataclasses.fields(flags) if field.name in parser.values]
-    job = flags(**{name: parser.value(name) for name in names}, **parser.arguments)
+    values = {name: parser.value(name) for name in names}
+    check_ranges(values)
+    job = flags(**values, **parser.arguments)
     return job, BeamFlags(parser.value("failures"))
 
 

@@ -13,6 +13,7 @@ from yt8m_audio.audio.extraction_folder import FACTS
 from yt8m_audio.audio.sound_frames import Extraction
 from yt8m_audio.audio.sound_list import listed
 from yt8m_audio.beam.job import Counts
+from yt8m_audio.commands.beam_inference import FAILURES
 from yt8m_audio.commands.extract import ExtractFlags, check, is_arrays, labelled_sound, opening_of, told, warnings_of
 from yt8m_audio.commands.extraction_job import ExtractionJob
 from yt8m_audio.errors import UserError
@@ -41,10 +42,13 @@ def extract(asked: ExtractFlags, failures: str, beams: Sequence[str]) -> int:
     """
     from yt8m_audio.beam.options import parse_options
     from yt8m_audio.beam.pipeline import run_job
+    from yt8m_audio.beam.whole_files import check_folder
 
     options = parse_options(beams)
     check_offered(asked)
     check(asked)
+    if failures:
+        check_folder(failures, FAILURES)
     folder = begun(asked.out)
     sounds = listed(asked.sounds, clips=asked.clips, labels=asked.labels, has_arrays=is_arrays(asked.embedding))
     rows = [each.row for each in sounds]

@@ -1,5 +1,6 @@
 """What `python -m yt8m_audio beam` does: looks at what is asked for, without TensorFlow, and runs the pipeline."""
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,11 +39,13 @@ def predict(asked: InferenceFlags, failures: str, beams: Sequence[str]) -> int:
     check_offered(asked)
     check_models(asked)
     check_folder(asked.output_file, OUTPUT)
+    paths = find_files(pattern_of(asked), PATTERN)
+    job = InferenceJob(asked, paths[:EXAMPLES])
     if failures:
         check_folder(failures, FAILURES)
-    paths = find_files(pattern_of(asked), PATTERN)
+        check_apart(failures, job.files)
     begun = time.monotonic()
-    counts = run_job(InferenceJob(asked, paths[:EXAMPLES]), paths, options, failures)
+    counts = run_job(job, paths, options, failures)
     print("\n".join(told(asked, failures, counts, time.monotonic() - begun)))
     return 1 if counts.failures and not counts.rows else 0
 
@@ -77,6 +80,12 @@ def check_models(asked: InferenceFlags) -> None:
         for name in names_in(getattr(asked, flag)):
             if not is_remote(name) and not Path(name).exists():
                 raise UserError(f"--{flag}={name} is not there.")
+
+
+def check_apart(failures: str, files: Sequence[str]) -> None:
+    """Raises a UserError where failures would be written over predictions."""
+    if os.path.normpath(failures) in map(os.path.normpath, files):
+        raise UserError(f"--{FAILURES}={failures} is a file of predictions too: name another one.")
 
 
 def names_in(flag: str) -> list[str]:

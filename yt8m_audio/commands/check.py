@@ -46,20 +46,22 @@ def main(argv) -> int:
     asked, line = parse(argv, ABOUT, CheckFlags), ProgressLine()
     ours = FeatureReading(asked.records, "records")
     statistics = statistics_of(ours, line.show)
-    report: dict[str, Any] = {"records": asked.records, **statistics.facts(), "odd": statistics.oddities()}
-    agreement = None
+    odd, agreement = [*ours.losses(), *statistics.oddities()], None
+    report: dict[str, Any] = {"records": asked.records, **statistics.facts(), "odd": odd}
     if asked.against:
-        agreement = compared(ours, FeatureReading(asked.against, "against"), line.show)
+        theirs = FeatureReading(asked.against, "against")
+        agreement = compared(ours, theirs, line.show)
         report["against"] = {"records": asked.against, **agreement.facts()}
+        odd += [*(f"--against: {text}" for text in theirs.losses()), *agreement.oddities()]
     line.clear()
     if asked.json == "-":
         print(json.dumps(report, indent=2))
-        return 1 if report["odd"] else 0
-    show(asked, statistics, agreement)
+        return 1 if odd else 0
+    show(asked, statistics, agreement, odd)
     if asked.json:
         write_json(path_of(asked.json), report)
         print(f"Wrote all figures to {asked.json}.")
-    return 1 if report["odd"] else 0
+    return 1 if odd else 0
 
 
 def statistics_of(reading: FeatureReading, progress: Callable[[str], None]) -> FeatureStatistics:
@@ -120,13 +122,12 @@ def common(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray
 # What is printed
 
 
-def show(asked: CheckFlags, statistics: FeatureStatistics, agreement: Agreement | None) -> None:
+def show(asked: CheckFlags, statistics: FeatureStatistics, agreement: Agreement | None, odd: list[str]) -> None:
     """Prints the tables, and what is odd."""
     console = Console(width=WIDTH)
     console.print(table(asked.records, facts_of(statistics)))
     if agreement is not None:
         console.print(table(f"against {asked.against}", agreement_facts(agreement, statistics.is_bytes)))
-    odd = statistics.oddities()
     for text in odd:
         console.print(f"odd: {text}", markup=False, highlight=False)
     if not odd:

@@ -39,7 +39,9 @@ class ReportFlags:
 def report(argv) -> int:
     """Prints the losses."""
     asked = parse(argv, "Says which classes lost clips, and what that does to an evaluation.", ReportFlags)
-    out, clips = Path(asked.out), 0
+    if asked.classes < 0:
+        raise UserError(f"--classes={asked.classes} must be at least 0.")
+    out = Path(asked.out)
     losses = Losses.of(_clips(out), _names(asked.label_map))
     if not (clips := losses.clips.listed):
         raise UserError(f"{out} holds no clips.")

@@ -12,21 +12,23 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from yt8m_audio.audioset.clips.downloading import only_one
 from yt8m_audio.audioset.clips.folder import (
     SHARDS,
     WHOLE,
     FolderSettings,
+    make_folder,
     manifest_paths,
     merge_into,
+    merged_shards,
     newer_shards,
 )
-from yt8m_audio.audioset.clips.manifest import STATES, WAITING, Manifest
+from yt8m_audio.audioset.clips.manifest import STATES, WAITING, Clip, Manifest
 from yt8m_audio.audioset.clips.media import Cutter
+from yt8m_audio.audioset.clips.only_one import only_one
 from yt8m_audio.audioset.clips.reasons import PERMANENT, Reason, reasons_named
 from yt8m_audio.audioset.clips.verification import verify as verify_clips
 from yt8m_audio.errors import UserError
-from yt8m_audio.flags import POSITIONAL, parse
+from yt8m_audio.flags import POSITIONAL, SEVERAL, parse
 from yt8m_audio.progress_line import ProgressLine
 
 SHOWN = 20  # faults that are listed
@@ -78,11 +80,11 @@ class MergeFlags:
 
     Attributes:
         out: Folder whose manifest.sqlite takes all rows.
-        manifests: Manifests to take them from, any number. Those of the folder's own shards when none is given.
+        manifests: Manifests to take them from, any number, beside those of the folder's own shards.
     """
 
     out: str = dataclasses.field(metadata=POSITIONAL)
-    manifests: str = dataclasses.field(default="", metadata=POSITIONAL)
+    manifests: tuple[str, ...] = dataclasses.field(default=(), metadata=SEVERAL)
 
 
 def status(argv) -> int:
@@ -106,10 +108,12 @@ def status(argv) -> int:
 def retry(argv) -> int:
     """Has failures of some reasons tried again."""
     asked = parse(argv, "Has clips that failed for some reasons tried again with the next run.", RetryFlags)
-    reasons, count = reasons_named(asked.reason), 0
-    for manifest in opened(Path(asked.out)):
-        with only_one(manifest.path):
-            count += manifest.retry(reasons)
+    reasons, out = reasons_named(asked.reason), Path(asked.out)
+    with kept_from_others(out):
+        count = sum(manifest.retry(reasons) for manifest in opened(out))
+        for path in merged_shards(out):
+            with Manifest.open(path) as shard:
+                shard.retry(reasons)
     print(f"{count:,} clips wait to be tried again: the command that downloads them goes on with them.")
     return 0
 
@@ -120,12 +124,18 @@ def verify(argv) -> int:
     if asked.workers < 1:
         raise UserError(f"--workers={asked.workers} must be at least 1.")
     out, line, clips, faults = Path(asked.out), ProgressLine(), 0, []
-    for manifest in opened(out):
-        with only_one(manifest.path):
+
+    def tell(again: list[Clip]) -> None:
+        for path in merged_shards(out) if again else ():
+            with Manifest.open(path) as shard:
+                shard.record(again)
+
+    options = {"workers": asked.workers, "hash_only": asked.hash_only, "show": line.show, "tell": tell}
+    with kept_from_others(out):
+        for manifest in opened(out):
             cutter = Cutter(FolderSettings.of(manifest).sound, 600.0, threading.Event())
-            options = {"workers": asked.workers, "hash_only": asked.hash_only, "show": line.show}
             found = verify_clips(manifest, out, cutter, **options)
-        clips, faults = clips + found.clips, faults + found.faults
+            clips, faults = clips + found.clips, faults + found.faults
     line.clear()
     for file, what in faults[:SHOWN]:
         print(f"{file}: {what}")
@@ -137,19 +147,26 @@ def verify(argv) -> int:
 
 def merge(argv) -> int:
     """Merges manifests into one."""
-    others = [each for each in argv[1:] if not each.startswith("-")]
-    flags = [each for each in argv[1:] if each.startswith("-")]
-    joined = [argv[0], *flags, *others[:1], *(["\n".join(others[1:])] if others[1:] else [])]
-    asked = parse(joined, "Makes one manifest of those of many machines.", MergeFlags)
+    asked = parse(argv, "Makes one manifest of those of many machines.", MergeFlags)
     out = Path(asked.out)
-    paths = [Path(each) for each in asked.manifests.split("\n") if each] or sorted(out.glob(SHARDS))
+    paths = [*sorted(out.glob(SHARDS)), *map(Path, asked.manifests)]
     if not paths:
         raise UserError(f"{out} holds no manifests of shards, {SHARDS}: name those to merge.")
     whole = out / WHOLE
+    make_folder(out)
     with only_one(whole):
         changed = merge_into(out, paths)
     print(f"{changed:,} rows of {len(paths)} manifests came, or got further, in {whole}.")
     return 0
+
+
+@contextlib.contextmanager
+def kept_from_others(out: Path) -> Iterator[None]:
+    """Keeps other processes from all manifests of a folder."""
+    with contextlib.ExitStack() as stack:
+        for path in [*manifest_paths(out), *merged_shards(out)]:
+            stack.enter_context(only_one(path))
+        yield
 
 
 def opened(out: Path) -> Iterator[Manifest]:

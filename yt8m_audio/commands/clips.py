@@ -18,17 +18,25 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from yt8m_audio.audioset.clips.downloading import Download, DownloadSettings, only_one
-from yt8m_audio.audioset.clips.fetching import FetchSettings, cookies_of, yt_dlp_module
-from yt8m_audio.audioset.clips.folder import FolderSettings, keep_settings, manifest_path, parse_shard
+from yt8m_audio.audioset.clips.downloading import Download, DownloadSettings
+from yt8m_audio.audioset.clips.fetching import FetchSettings, check_cookies, check_proxy, yt_dlp_module
+from yt8m_audio.audioset.clips.folder import (
+    FolderSettings,
+    check_settings,
+    keep_settings,
+    make_folder,
+    manifest_path,
+    parse_shard,
+)
 from yt8m_audio.audioset.clips.manifest import WAITING, Manifest
 from yt8m_audio.audioset.clips.media import SoundFormat, ffmpeg
+from yt8m_audio.audioset.clips.only_one import only_one
 from yt8m_audio.audioset.clips.pacing import Pace
 from yt8m_audio.audioset.clips.plan import Plan, plan_of
 from yt8m_audio.audioset.clips.segment import read_list
 from yt8m_audio.commands.clip_losses import report
 from yt8m_audio.commands.clip_upkeep import merge, retry, status, verify
-from yt8m_audio.errors import UserError
+from yt8m_audio.errors import UserError, nearest
 from yt8m_audio.flags import POSITIONAL, parse
 from yt8m_audio.progress_line import ProgressLine
 
@@ -113,6 +121,8 @@ def main(argv) -> int:
     if len(argv) > 1 and argv[1] in OTHERS:
         return OTHERS[argv[1]]([f"clips {argv[1]}", *argv[2:]])
     asked = parse(argv, ABOUT, ClipsFlags)
+    if not Path(asked.csv).exists() and (near := nearest(asked.csv, OTHERS)):
+        raise UserError(f"{asked.csv} is no list of segments that is there.{near}")
     check(asked)
     return dry_run(asked) if asked.dry_run else download(asked)
 
@@ -127,33 +137,39 @@ def check(asked: ClipsFlags) -> None:
     asked.folder_settings().check()
     parse_shard(asked.shard)
     if asked.cookies:
-        cookies_of(asked.cookies)
+        check_cookies(asked.cookies)
+    if asked.proxy:
+        check_proxy(asked.proxy)
 
 
 def dry_run(asked: ClipsFlags) -> int:
     """Prints the plan."""
-    shard, over = parse_shard(asked.shard), 0
-    path = manifest_path(Path(asked.out), shard)
+    shard, over, others = parse_shard(asked.shard), 0, 0
+    path, settings = manifest_path(Path(asked.out), shard), asked.folder_settings()
     if path.exists():
         with Manifest.open(path) as manifest:
-            over = sum(each.clips for each in manifest.counts() if each.state != WAITING)
-    sound = asked.folder_settings().sound
-    plan = plan_of(read_list(asked.csv, shard), over, sound, asked.max_per_hour)
-    print("\n".join(planned(plan, asked, over)))
+            check_settings(manifest, settings)
+            states = manifest.states_of(read_list(asked.csv, shard))
+            others = sum(each.clips for each in manifest.counts() if each.state == WAITING) - states[WAITING]
+            over = states.total() - states[WAITING]
+    plan = plan_of(read_list(asked.csv, shard), over, settings.sound, asked.max_per_hour, others)
+    print("\n".join(planned(plan, asked, over, others)))
     return 0
 
 
-def planned(plan: Plan, asked: ClipsFlags, over: int) -> list[str]:
+def planned(plan: Plan, asked: ClipsFlags, over: int, others: int) -> list[str]:
     """A plan in words."""
     shard = f" of shard {asked.shard}" if asked.shard else ""
     rate = f"{asked.max_per_hour:,g} an hour" if asked.max_per_hour else "without a limit, as fast as the network is"
-    days = f"{plan.days:,.1f} days ({plan.hours:,.1f} hours), and what is tried again" if plan.hours else "not known"
+    days = f"{plan.days:,.1f} days ({plan.hours:,.1f} hours), and what is tried again"
+    days = days if asked.max_per_hour else "not known"
+    more = f", of which {others:,} are of other lists of the folder" if others else ""
     video = ", and pictures, of which the size is not known" if asked.video else ""
     sound = f"{asked.format}, {asked.sample_rate} Hz, {asked.channels} channels, {asked.bit_depth} bits"
     return [
-        f"segments{shard}: {plan.segments:,}, {plan.seconds / 3600:,.1f} hours of sound; {over:,} in the manifest are "
+        f"segments{shard}: {plan.segments:,}, {plan.seconds / 3600:,.1f} hours of sound; {over:,} of them are "
         "over and done with",
-        f"to try: {plan.videos_left:,}, {rate}, {asked.workers} at a time",
+        f"to try: {plan.videos_left:,}{more}, {rate}, {asked.workers} at a time",
         f"time: {days}",
         f"room: about {plan.bytes / 1e9:,.1f} GB in {asked.out}, if all can be had ({sound}){video}",
         "Nothing was downloaded.",
@@ -165,6 +181,7 @@ def download(asked: ClipsFlags) -> int:
     yt_dlp_module(), ffmpeg()  # what is not there is said before anything is made
     out, shard, line = Path(asked.out), parse_shard(asked.shard), ProgressLine()
     segments = read_list(asked.csv, shard)
+    make_folder(out)
     with stopping() as stopped, Manifest.create(manifest_path(out, shard)) as manifest:
         with only_one(manifest.path):
             added = begin(manifest, asked, segments)
@@ -189,9 +206,10 @@ def download(asked: ClipsFlags) -> int:
 
 
 def begin(manifest: Manifest, asked: ClipsFlags, segments) -> int:
-    """Keeps the settings and adds the segments; returns how many are new."""
-    keep_settings(manifest, asked.folder_settings())
+    """Adds the segments and keeps the settings; returns how many are new. A list with a fault leaves neither."""
+    check_settings(manifest, asked.folder_settings())
     added = manifest.add(segments)
+    keep_settings(manifest, asked.folder_settings())
     if asked.layout == "panns" and (twice := manifest.twice_named()):
         raise UserError(
             f"--layout=panns names a file by its video alone, and {asked.csv} has several segments of {twice}: give "

@@ -16,6 +16,7 @@ from readers.stores import ArrayStore
 from readers.wire import ParsedRecords
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
+from yt8m_audio.written_records import counted
 
 PART_BYTES = 16 << 20  # of features at a time
 ANY_CLASS = 1 << 62
@@ -78,6 +79,15 @@ class FeatureReading:
             one = np.ones(len(rows), np.int32)
             rows = dataclasses.replace(rows, features=rows.features[:, None], num_frames=one)
         return rows, real
+
+    def losses(self) -> list[str]:
+        """Says in a line how many records could not be read so far, and where; none where all could."""
+        lost = self.store.lost_by_shard()
+        if not lost:
+            return []
+        more = f" and {counted(len(lost) - 1, 'more shard', 'more shards')}" if len(lost) > 1 else ""
+        found = counted(sum(lost.values()), "record", "records")
+        return [f"corrupt: at least {found} left out, of {next(iter(lost))}{more}: fetch or write them again."]
 
     @staticmethod
     def _opened(pattern: str, name: str, data: DataConfig) -> readers.Clips:

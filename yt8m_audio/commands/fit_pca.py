@@ -67,6 +67,8 @@ def blocks_of(features: str) -> Iterator[np.ndarray]:
     for numbers in reading.numbers():
         rows, _ = reading.read(numbers)
         yield rows.features[np.arange(rows.features.shape[1]) < rows.num_frames[:, None]]  # [sum of frames, D]
+    for line in reading.losses():
+        print(f"warning: {line}", file=sys.stderr)
 
 
 def _blocks_of_arrays(path: str) -> Iterator[np.ndarray]:

@@ -39,6 +39,7 @@ from yt8m_audio.training.strategy import fitting_strategy, make_strategy
 LABELS, SCORES = "labels", "scores"
 AUDACITY = "audacity"
 NAMED_ANYWAY = ("timeline", AUDACITY)
+RUN_MARK = "config.json"
 STAGING_LETTERS = 16  # of a digest
 ELSEWHERE = {"train_dir", "input_model", "input_data_pattern", "checkpoint"}  # in the facts in another form
 ELSEWHERE |= {"input_model_tgz", "untar_model_dir"}
@@ -55,7 +56,7 @@ def predict_to_file(asked: InferenceFlags) -> int:
     check_output(asked)
     check_calibration(asked)
     strategy = devices_asked(asked)
-    with unpacked(asked) as asked, strategy.scope():
+    with unpacked(asked) as asked, strategy.scope(), memory_explained(asked):
         return predict_with(open_models(asked), asked, strategy)
 
 
@@ -89,7 +90,19 @@ def unpacked(asked: InferenceFlags) -> Iterator[InferenceFlags]:
         raise UserError(f"--input_model_tgz={tgz} holds a model: leave --train_dir and --input_model out.")
     with tempfile.TemporaryDirectory() as folder:
         run = unpack_model(tgz, asked.untar_model_dir or str(Path(folder, "run")))
+        if not (run / RUN_MARK).is_file():
+            raise UserError(f"{tgz} holds no {RUN_MARK}: write one with `python -m yt8m_audio export RUN model.tgz`.")
         yield dataclasses.replace(asked, train_dir=str(run))
+
+
+@contextlib.contextmanager
+def memory_explained(asked: InferenceFlags) -> Iterator[None]:
+    """Says which flags take memory, where there is too little."""
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        window = f" of --window={asked.window:g}" if asked.window else ""
+        raise UserError(f"Memory is too small for --batch_size={asked.batch_size}{window}: give less.") from error
 
 
 def predict_with(models: Models, asked: InferenceFlags, strategy: tf.distribute.Strategy) -> int:

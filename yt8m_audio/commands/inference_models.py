@@ -111,8 +111,8 @@ class Models:
         return min(clips_at_a_time(each, batch_size) for each in specs)
 
     def batches(self, numbers: range, batch_size: int) -> tf.data.Dataset:
-        """Batches of some of the clips, in order, without labels; tuples of them where there are several readings."""
-        sets = [part_of(clips, numbers).in_order(batch_size, labels=False) for clips in self.readings]
+        """Batches of some of the clips, in order; tuples of them where there are several readings."""
+        sets = [part_of(clips, numbers).in_order(batch_size) for clips in self.readings]
         return sets[0] if len(sets) == 1 else tf.data.Dataset.zip(tuple(sets))
 
 

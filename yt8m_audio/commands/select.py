@@ -5,6 +5,7 @@ python -m yt8m_audio select eval_segments.csv dogs.csv --labels=Dog --exclude=Mu
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -125,7 +126,12 @@ def check(asked: SelectFlags) -> None:
     kind, what = (".tsv", "strong labels") if is_strong else (".csv", "a list of segments")
     if Path(asked.output).suffix.lower() not in (kind, ".txt"):
         raise UserError(f"{asked.output} is neither {kind}, {what}, nor .txt, ids one a line.")
+    if asked.min_duration == math.inf:
+        raise UserError(f"--min_duration={asked.min_duration} is no number of seconds that a segment could have.")
+    if not 1 <= asked.validation_percent <= 99:
+        raise UserError(f"--validation_percent={asked.validation_percent} must be 1 to 99.")
     read = [asked.csv] if is_strong else list_paths(asked.csv)
+    read += filter(None, (asked.ids, asked.not_ids))
     if Path(asked.output).resolve() in [Path(each).resolve() for each in read]:
         raise UserError(f"{asked.output} is read and would be written over: give another OUTPUT.")
 

@@ -13,16 +13,20 @@ import numpy as np
 import tensorflow as tf
 
 from readers.pooling import pool_frames
+from yt8m_audio.audio.log_mel_statistics import LogMelStatistics
 from yt8m_audio.commands import assemble
 from yt8m_audio.commands.calibrated import calibration_of
 from yt8m_audio.commands.export import fed_with
 from yt8m_audio.commands.exported_source import POOLED_PARTS, load_keras_file, load_saved_model
+from yt8m_audio.commands.feature_sources import source_of_run
 from yt8m_audio.commands.inference_models import names_in
-from yt8m_audio.config import Config, DataConfig
+from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.calibration import Calibration
+from yt8m_audio.feature_source import NOTE, FeatureSource, read_feature_source
 from yt8m_audio.labels import LabelMap, label_map_for
 from yt8m_audio.prediction.ensembles import Member
+from yt8m_audio.prediction.export import NOTES
 from yt8m_audio.prediction.window_scores import Score
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.training.checkpoints import Checkpoints
@@ -53,7 +57,7 @@ class TaggingModel:
         clip_frames: frames of the clips that it was trained with.
         labels: names of the classes, or None.
         most_frames: that a window may have; None where it may have any number.
-        config: of a run, or None.
+        source: where the features that it was trained on came from, where that is known.
         calibrations: of each model, its own or None.
     """
 
@@ -64,7 +68,7 @@ class TaggingModel:
     clip_frames: int
     labels: LabelMap | None
     most_frames: int | None = None
-    config: Config | None = None
+    source: FeatureSource | None = None
     calibrations: tuple[Calibration | None, ...] = (None,)
 
     def name_of(self, number: int) -> str:
@@ -89,14 +93,20 @@ def as_one(models: Sequence[TaggingModel]) -> TaggingModel:
     """Several models whose mean probability counts.
 
     Raises:
-        UserError: if they have other numbers of classes.
+        UserError: if they have other numbers of classes, or were trained on features of other sources.
     """
     first = models[0]
+    with_source = next((each for each in models if each.source), first)
     for each in models[1:]:
         if each.num_classes != first.num_classes:
             raise UserError(
                 f"{first.told} has {first.num_classes:,} classes and {each.told} has {each.num_classes:,}: models that "
                 "tag as one need the same ones."
+            )
+        if each.source and (differing := with_source.source.differing(each.source)):
+            raise UserError(
+                f"{with_source.told} was trained on features of {with_source.source.name} and {each.told} on those of "
+                f"{each.source.name} ({', '.join(differing)} differ): models that tag as one need the same ones."
             )
 
     def score(frames: np.ndarray, num_frames: np.ndarray) -> np.ndarray:
@@ -110,6 +120,7 @@ def as_one(models: Sequence[TaggingModel]) -> TaggingModel:
         frame_sizes=tuple(set.intersection(*(set(each.frame_sizes) for each in models))),
         clip_frames=min(each.clip_frames for each in models),
         most_frames=min(limits, default=None),
+        source=with_source.source,
         calibrations=tuple(each.calibrations[0] for each in models),
     )
 
@@ -139,9 +150,17 @@ def open_run(name: str, asked: Asked) -> TaggingModel:
         frame_sizes=(sum(data.sizes),),
         clip_frames=clip_frames_of(data),
         labels=label_map_for(asked.label_map or data.label_map, data.num_classes),
-        config=config,
+        source=source_of_training(data),
         calibrations=(calibration,),
     )
+
+
+def source_of_training(data: DataConfig) -> FeatureSource | None:
+    """Where the features of a run came from, as far as that is known."""
+    noted = source_of_run(data)
+    if noted is None and not data.train_data_pattern:  # the sample, before it had a note
+        return LogMelStatistics().described()
+    return noted
 
 
 def clip_frames_of(data: DataConfig) -> int:
@@ -173,6 +192,7 @@ def open_exported(name: str, label_map: str) -> TaggingModel:
         clip_frames=fixed or CLIP_FRAMES,
         labels=label_map_for(label_map, exported.num_classes),
         most_frames=fixed,
+        source=read_feature_source(path / NOTES / NOTE) if path.is_dir() else None,
     )
 
 

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from yt8m_audio.audio.embedding_source import EmbeddingSource
-from yt8m_audio.audio.log_mel_statistics import LogMelStatistics
 from yt8m_audio.audio.sources import NAMES, VGGISH, open_source
-from yt8m_audio.commands.feature_sources import source_of_run
 from yt8m_audio.commands.tagging_models import TaggingModel
-from yt8m_audio.config import Config
 from yt8m_audio.errors import UserError
 from yt8m_audio.feature_source import FeatureSource, check_same
 
@@ -41,7 +38,7 @@ def open_tagging_source(asked: Asked, model: TaggingModel) -> EmbeddingSource:
     Raises:
         UserError: if it is not known, not there, another one than the run's, or of another size.
     """
-    noted = noted_source(model.config)
+    noted = model.source
     embedding = asked.embedding or default_embedding(noted)
     if noted and embedding in NAMES:  # before weights are looked for that may not be there
         check_same(noted, dataclasses.replace(noted, name=embedding), f"--embedding={embedding}")
@@ -65,11 +62,19 @@ def settings_of(asked: Asked, embedding: str, noted: FeatureSource | None) -> di
     is_the_run_s = noted is not None and noted.name in (embedding, Path(embedding).resolve().stem)
     settings = {"hop_seconds": RELEASED_HOP} if noted is None and embedding == VGGISH else {}
     if is_the_run_s:
-        there = {name: noted.settings[name] for name in NOTED_SETTINGS if name in noted.settings}
-        settings = {"hop_seconds": noted.hop_seconds, **there}
+        settings = settings_noted(noted)
     given = {"hop_seconds": asked.hop_seconds}
     given |= {name: getattr(asked, flag) for name, flag in NOTED_SETTINGS.items()}
     return {**settings, **{name: value for name, value in given.items() if value not in (None, "")}}
+
+
+def settings_noted(noted: FeatureSource) -> dict:
+    """What open_source takes to make the features of a note again, but for files."""
+    settings = {name: noted.settings[name] for name in (*NOTED_SETTINGS, "final_relu") if name in noted.settings}
+    if noted.name == VGGISH:
+        settings["postprocess"] = noted.settings.get("postprocessing") != "none"
+        settings["mixed_precision"] = "precision" in noted.settings
+    return {"hop_seconds": noted.hop_seconds, **settings}
 
 
 def default_embedding(noted: FeatureSource | None) -> str:
@@ -83,11 +88,3 @@ def default_embedding(noted: FeatureSource | None) -> str:
     if noted.name not in NAMES:
         raise UserError(f"--embedding is missing: the run was trained on features of {noted.name}; give its path.")
     return noted.name
-
-
-def noted_source(config: Config | None) -> FeatureSource | None:
-    """Where the features of a run came from, as far as that is known."""
-    noted = source_of_run(config.data) if config else None
-    if noted is None and config is not None and not config.data.train_data_pattern:  # the sample, before it had a note
-        return LogMelStatistics().described()
-    return noted

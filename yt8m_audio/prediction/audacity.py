@@ -27,11 +27,13 @@ class AudacityTracks:
 
     Args:
         names: display names by class index; without them labels are `class 7`.
+        is_file: whether they are for one file, not for a folder.
     """
 
     suffixes = (FILE_SUFFIX, "")
 
-    def __init__(self, names: Sequence[str] | None = None):
+    def __init__(self, names: Sequence[str] | None = None, is_file: bool = False):
+        self.is_file = is_file
         self.names = [" ".join(name.split()) for name in names] if names else None
 
     def header(self) -> bytes:
@@ -39,7 +41,13 @@ class AudacityTracks:
         return b""
 
     def rows(self, predicted: Predicted) -> bytes:
-        """A piece of a part."""
+        """A piece of a part.
+
+        Raises:
+            UserError: if it is for one file and of several recordings; others show at the end.
+        """
+        if self.is_file:
+            check_one(predicted.video_ids.tolist())
         return packed(predicted)
 
     def lines(self, piece: Predicted) -> Iterator[bytes]:
@@ -69,11 +77,7 @@ class AudacityTracks:
         with out.open("wb") as file:
             for video_id, lines in self._tracks(parts):
                 first = video_id if first is None else first
-                if video_id != first:
-                    raise UserError(
-                        f"A label track is of one recording, and there are several ({_shown(first)}, "
-                        f"{_shown(video_id)}): name a folder, without {FILE_SUFFIX} at its end."
-                    )
+                check_one([first, video_id])
                 file.write(lines)
 
     def _write_folder(self, parts: Sequence[Path], folder: Path) -> None:
@@ -95,6 +99,15 @@ class AudacityTracks:
             yield from zip(piece.video_ids.tolist(), self.lines(piece), strict=True)
 
 
+def check_one(video_ids: Sequence[bytes]) -> None:
+    """Raises a UserError unless all ids are of one recording."""
+    if other := next((each for each in video_ids if each != video_ids[0]), None):
+        raise UserError(
+            f"A label track is of one recording, and there are several ({_shown(video_ids[0])}, {_shown(other)}): "
+            f"name a folder, without {FILE_SUFFIX} at its end."
+        )
+
+
 def file_name(video_id: bytes) -> str:
     """The name that an id gives a file, without its suffix: safe, and another for each id."""
     name = quote_from_bytes(video_id, safe="").replace("~", "%7E")
@@ -106,4 +119,4 @@ def file_name(video_id: bytes) -> str:
 
 
 def _shown(video_id: bytes) -> str:
-    return video_id.decode(errors="backslashreplace")
+    return " ".join(video_id.decode(errors="backslashreplace").split())  # in one line

@@ -66,7 +66,7 @@ def format_for(
         },
         "scores": {".parquet": lambda: ScoresParquet(num_classes), ".npz": lambda: ScoresNpz(num_classes)},
         "timeline": {".csv": lambda: TimelineCsv(names, escape_formulas)},
-        "audacity": dict.fromkeys(AudacityTracks.suffixes, lambda: AudacityTracks(names)),
+        "audacity": {".txt": lambda: AudacityTracks(names, is_file=True), "": lambda: AudacityTracks(names)},
         SEGMENTS: {".csv": lambda: SegmentsCsv(segment_max_pred)},
     }
     if output not in formats:

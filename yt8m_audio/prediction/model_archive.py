@@ -109,7 +109,7 @@ def _checked(entry: tarfile.TarInfo, tgz: str) -> PurePosixPath:
         raise UserError(f"{tgz} holds {entry.name}, which is a link or a device: it is not unpacked.")
     if entry.issparse():  # whose holes are of any size
         raise UserError(f"{tgz} holds {entry.name}, a file with holes: it is not unpacked.")
-    if name.is_absolute() or not entry.isdir() and not name.parts or ".." in name.parts or "\\" in entry.name or ":" in entry.name or "\0" in entry.name:
+    if name.is_absolute() or ".." in name.parts or "\\" in entry.name or ":" in entry.name or "\0" in entry.name:
         raise UserError(f"{tgz} holds {entry.name}, which lies outside of it: it is not unpacked.")
     if not entry.isdir() and name.suffix not in SUFFIXES:
         raise UserError(

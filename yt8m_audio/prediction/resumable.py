@@ -116,11 +116,15 @@ class ResumableFile:
             self.saved = now
 
     def finish(self) -> None:
-        """Gives the file its name, and notes that it is whole; to be called while it is open."""
+        """Gives the file its name, and notes that it is whole; to be called while it is open.
+
+        Raises:
+            UserError: if what was predicted cannot be written in the format; nothing is left to go on from then.
+        """
         self._save()
         if hasattr(self.output, "combine"):
             with written_beside(self.path) as whole:
-                self.output.combine([self.partial], whole)
+                self._combine(whole)
                 made = counted(whole)
             self._note(made)
             self.partial.unlink()
@@ -131,6 +135,14 @@ class ResumableFile:
     def forget(self) -> None:
         """Removes the note, so that the same command writes the file anew."""
         self.note.unlink(missing_ok=True)
+
+    def _combine(self, whole: Path) -> None:
+        """Makes a whole file of the part."""
+        try:
+            self.output.combine([self.partial], whole)
+        except UserError:
+            self.forget()
+            raise
 
     def _lock(self) -> None:
         try:

@@ -7,25 +7,25 @@ so. Whatever ends a run, a row that says `done` has its file, whole, and the nex
 """
 
 import concurrent.futures
-import contextlib
 import dataclasses
 import errno
-import fcntl
 import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from yt8m_audio.audioset.clips.fetching import Fetcher, FetchSettings, StoppedError, Tracks
 from yt8m_audio.audioset.clips.layouts import clip_file
 from yt8m_audio.audioset.clips.manifest import DONE, FAILED, SHORT, WAITING, Clip, Manifest
-from yt8m_audio.audioset.clips.media import Cutter, SoundFormat, sha256_of
+from yt8m_audio.audioset.clips.media import Cutter, SoundFormat
+from yt8m_audio.audioset.clips.only_one import only_one
 from yt8m_audio.audioset.clips.pacing import Gate, GateState, Pace
 from yt8m_audio.audioset.clips.reasons import PERMANENT, REFUSALS, SLOW, ClipError, Reason
 from yt8m_audio.audioset.clips.segment import Segment
+from yt8m_audio.downloading import sha256_of
 from yt8m_audio.errors import UserError
 
 LONGEST_WAIT = 6 * 3600.0
@@ -33,6 +33,7 @@ SLOW_WAIT = 20  # times as long for what takes hours to change
 REFUSED_RETRIES = 4  # times as many for what is no fault of the video, but for ever is too long
 SHORTER_MS = 1_500  # than the site says: codecs and rounding; a track that ends before that was cut on its way
 OUR_DISK = {errno.EEXIST, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR}
+OUR_DISK |= {errno.EFBIG}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,7 +188,8 @@ class Download:
         video_sha256 = self._video(fetcher.folder, tracks, segment) if tracks.pictures else ""
         sha256, size = sha256_of(cut), cut.stat().st_size
         place(cut, clip_file(self.out, self.settings.layout, segment, self.settings.sound.suffix))
-        missing = self.settings.sound.length(segment.start_ms, segment.end_ms) - samples
+        wanted = self.settings.sound.length(segment.start_ms, segment.end_ms)
+        missing = max(wanted - samples, 0)  # MP3 may have some of its last frame more
         seconds = missing / self.settings.sound.sample_rate
         short = f"the video ends {seconds:.3f} s before the segment does" if missing else ""
         return clip._replace(
@@ -285,19 +287,3 @@ def place(cut: Path, target: Path) -> None:
     finally:
         os.close(descriptor)
     os.replace(cut, target)
-
-
-@contextlib.contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Keeps other processes from a manifest; the lock goes with the process, however it ends.
-
-    Raises:
-        UserError: if another one has it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(f"{path}: another run is at it: wait for its end, or stop it.") from error
-        yield

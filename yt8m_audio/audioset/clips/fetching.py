@@ -13,6 +13,7 @@ import io
 import shutil
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,7 @@ PAGE = "https://www.youtube.com/watch?v={}"
 EXTRACTOR = "Youtube"
 SOUND = "ba/b"  # the best track of sound alone, or else the best with pictures
 PICTURES = "bv*[height<={height}]/wv*/b"
+PROXIES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 TRIES = 3  # of yt-dlp's own, for a broken connection
 
 
@@ -192,6 +194,30 @@ def cookies_of(path: str) -> str:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise UserError(f"--cookies={path} cannot be read: {reason(error)}.") from error
+
+
+def check_cookies(path: str) -> None:
+    """Raises a UserError about a file of cookies that yt-dlp does not read."""
+    text, package = cookies_of(path), yt_dlp_module()
+    try:
+        package.cookies.YoutubeDLCookieJar(io.StringIO(text)).load()
+    except OSError as error:  # of which http.cookiejar's LoadError is one
+        raise UserError(
+            f"--cookies={path} is no file of cookies in Netscape's format, as browsers export them."
+        ) from error
+
+
+def check_proxy(address: str) -> None:
+    """Raises a UserError about an address that is no proxy's; it may hold a password, and is not repeated."""
+    try:
+        parts = urllib.parse.urlsplit(address)
+        is_one = parts.scheme in PROXIES and parts.hostname and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise UserError(
+            f"--proxy is no address of a proxy, such as socks5://127.0.0.1:1080; known: {', '.join(PROXIES)}."
+        )
 
 
 def _escaped(folder: Path) -> str:

@@ -5,13 +5,14 @@ manifest-003-of-016.sqlite    of shard 3/16, which one machine writes
 """
 
 import dataclasses
+import os
 import re
 from pathlib import Path
 
 from yt8m_audio.audioset.clips.layouts import LAYOUTS
 from yt8m_audio.audioset.clips.manifest import Manifest
 from yt8m_audio.audioset.clips.media import SoundFormat
-from yt8m_audio.errors import UserError
+from yt8m_audio.errors import UserError, reason
 
 WHOLE = "manifest.sqlite"
 SHARDS = "manifest-*-of-*.sqlite"
@@ -46,8 +47,13 @@ class FolderSettings:
         kept = manifest.note("settings")
         if not kept:
             raise UserError(f"{manifest.path} does not say how its clips are written: it was never run.")
-        sound = {name: kept[name] for name in ("sample_rate", "channels", "bit_depth")}
-        return cls(kept["layout"], SoundFormat(kept["format"], **sound), kept["video"])
+        try:
+            sound = {name: int(kept[name]) for name in ("sample_rate", "channels", "bit_depth")}
+            settings = cls(str(kept["layout"]), SoundFormat(str(kept["format"]), **sound), bool(kept["video"]))
+            settings.check()  # a format is part of names
+        except (KeyError, TypeError, ValueError, UserError) as error:
+            raise manifest.foreign("settings that there are not") from error
+        return settings
 
     def check(self) -> None:
         """Raises a UserError about what there is not."""
@@ -67,6 +73,18 @@ def parse_shard(text: str) -> tuple[int, int]:
     if not shard[0] < shard[1] <= 10_000:
         raise UserError(f"--shard={text} must be i/n with i from 0 to n - 1, such as 0/16.")
     return shard
+
+
+def make_folder(out: Path) -> None:
+    """Makes the folder of the clips, where it is not there.
+
+    Raises:
+        UserError: if it cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out} cannot be made a folder for clips: {reason(error)}.") from error
 
 
 def manifest_path(out: Path, shard: tuple[int, int] = (0, 1)) -> Path:
@@ -89,10 +107,15 @@ def manifest_paths(out: Path) -> list[Path]:
     return found
 
 
+def merged_shards(out: Path) -> list[Path]:
+    """The shards' manifests where a merged one tells of them: they still are what their runs go by."""
+    return sorted(out.glob(SHARDS)) if (out / WHOLE).is_file() else []
+
+
 def newer_shards(out: Path) -> list[Path]:
     """The shards' manifests that were written to after the merge."""
     whole = out / WHOLE
-    return [path for path in sorted(out.glob(SHARDS)) if whole.is_file() and _written(path) > _written(whole)]
+    return [path for path in merged_shards(out) if _written(path) > _written(whole)]
 
 
 def keep_settings(manifest: Manifest, settings: FolderSettings) -> None:
@@ -101,11 +124,16 @@ def keep_settings(manifest: Manifest, settings: FolderSettings) -> None:
     Raises:
         UserError: if it has others.
     """
-    there, asked = manifest.note("settings"), settings.flags()
-    if there is None:
-        manifest.keep("settings", asked)
+    check_settings(manifest, settings)
+    manifest.keep("settings", settings.flags())
+
+
+def check_settings(manifest: Manifest, settings: FolderSettings) -> None:
+    """Raises a UserError if a manifest has other settings; a new one has none."""
+    if manifest.note("settings") is None:
         return
-    for name, value in asked.items():
+    there = FolderSettings.of(manifest).flags()
+    for name, value in settings.flags().items():
         if there[name] != value:
             raise UserError(
                 f"{manifest.path.parent} holds clips with --{name}={there[name]}, --{name}={value} was asked for: give "
@@ -119,14 +147,22 @@ def merge_into(out: Path, paths: list[Path]) -> int:
     Raises:
         UserError: if they are not of one kind.
     """
-    changed = 0
-    with Manifest.create(out / WHOLE) as whole:
+    whole, changed = out / WHOLE, 0
+    made = whole if whole.exists() else out / f".partial-{WHOLE}"  # until all is in it, the shards' own are what counts
+    if made != whole:
+        for each in out.glob(f"{made.name}*"):
+            each.unlink()
+    with Manifest.create(made) as manifest:
         for path in paths:
             with Manifest.open(path) as other:
-                if other.note("settings"):
-                    keep_settings(whole, FolderSettings.of(other))
-                changed += whole.merge(other)
-        whole.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                settings = FolderSettings.of(other) if other.note("settings") else None
+                if settings:
+                    check_settings(manifest, settings)
+                changed += manifest.merge(other)
+                if settings:
+                    keep_settings(manifest, settings)
+        manifest.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    os.replace(made, whole)
     return changed
 
 

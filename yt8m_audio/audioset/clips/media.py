@@ -7,7 +7,7 @@ a track that begins late (-copyts): time stays time.
 """
 
 import dataclasses
-import hashlib
+import signal
 import subprocess
 import threading
 import time
@@ -24,7 +24,10 @@ CODECS = {  # suffix: ffmpeg's container, codec by bits a sample
     "ogg": ("ogg", {16: "libvorbis"}),
     "m4a": ("mp4", {16: "aac"}),
 }
-RATES = {"mp3": (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)}  # others: whatever
+RATES = {  # what encoders take; the others whatever
+    "mp3": (16_000, 22_050, 24_000, 32_000, 44_100, 48_000),
+    "m4a": (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000),
+}
 VIDEO_FRAMES = 30  # a second, as audiosetdl has them
 POLL = 0.2  # seconds between two looks at whether to stop
 BLOCK = 1 << 20
@@ -73,7 +76,8 @@ class SoundFormat:
         container, codecs = CODECS[self.suffix]
         deep = {16: ["-sample_fmt", "s16"], 24: ["-sample_fmt", "s32", "-bits_per_raw_sample", "24"]}
         depth = deep[self.bit_depth] if self.suffix == "flac" else []  # which takes 24 bits of its own accord
-        return ["-ac", str(self.channels), "-c:a", codecs[self.bit_depth], *depth, "-f", container]
+        ends = ["-movie_timescale", str(self.sample_rate)] if container == "mp4" else []  # where it ends, to the sample
+        return ["-ac", str(self.channels), "-c:a", codecs[self.bit_depth], *depth, *ends, "-f", container]
 
 
 def ffmpeg() -> str:
@@ -141,8 +145,9 @@ class Cutter:
         # In a session of its own: Ctrl-C is for us, and is no fault of a clip.
         with subprocess.Popen(command, start_new_session=True, **pipes) as process:
             said: list[bytes] = []
+            late = threading.Event()
             listener = threading.Thread(target=lambda: said.append(process.stderr.read()), daemon=True)
-            watcher = threading.Thread(target=self._watch, args=(process,), daemon=True)
+            watcher = threading.Thread(target=self._watch, args=(process, late), daemon=True)
             listener.start()
             watcher.start()
             result = read(process.stdout) if read else 0
@@ -150,25 +155,26 @@ class Cutter:
             listener.join()
         if process.returncode == 0:
             return result
-        message = one_line(b"".join(said).decode(errors="replace")) or f"ffmpeg ended with status {process.returncode}"
-        if "No space left on device" in message:
-            raise ClipError(Reason.DISK, message)
-        if process.returncode < 0:
+        if late.is_set():
             raise ClipError(Reason.TIME_OUT, f"cutting it took more than {self.seconds:g} s")
-        raise ClipError(Reason.DECODE, message)
+        raise _failure(process.returncode, one_line(b"".join(said).decode(errors="replace")))
 
-    def _watch(self, process: subprocess.Popen) -> None:
+    def _watch(self, process: subprocess.Popen, late: threading.Event) -> None:
         until = time.monotonic() + self.seconds
         while process.poll() is None:
             if self.stop.wait(POLL) or time.monotonic() > until:
+                late.set()
                 process.kill()
                 return
 
 
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _failure(status: int, said: str) -> ClipError:
+    """Why ffmpeg ended as it did."""
+    if "No space left on device" in said or status == -signal.SIGXFSZ:
+        return ClipError(Reason.DISK, said or "a file grew larger than this process may write (ulimit -f)")
+    if status < 0:
+        return ClipError(Reason.OTHER, f"ffmpeg was ended by signal {-status}. {said}".strip())
+    return ClipError(Reason.DECODE, said or f"ffmpeg ended with status {status}")
 
 
 def _input(path: Path) -> list[str]:

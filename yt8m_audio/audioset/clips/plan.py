@@ -17,7 +17,7 @@ class Plan:
 
     Attributes:
         segments: how many are asked for.
-        videos_left: how many are still to be tried.
+        videos_left: how many are still to be tried, those of other lists of the same manifest included.
         seconds: of sound in all that are asked for.
         bytes: of their files, about.
         hours: that the requests take at the given rate; 0 where there is no limit.
@@ -35,13 +35,13 @@ class Plan:
         return self.hours / DAY_HOURS
 
 
-def plan_of(segments: Iterable[Segment], over: int, sound: SoundFormat, per_hour: float) -> Plan:
-    """Plans a download of segments of which some are over and done with."""
+def plan_of(segments: Iterable[Segment], over: int, sound: SoundFormat, per_hour: float, others: int = 0) -> Plan:
+    """Plans a download of segments of which some are over and done with, beside others that still wait."""
     count = milliseconds = 0
     for segment in segments:
         count += 1
         milliseconds += segment.end_ms - segment.start_ms
-    left, seconds = max(count - over, 0), milliseconds / 1000
+    left, seconds = max(count - over, 0) + others, milliseconds / 1000
     return Plan(count, left, seconds, seconds * bytes_a_second(sound), left / per_hour if per_hour else 0.0)
 
 

@@ -19,6 +19,7 @@ from yt8m_audio.errors import UserError, reason
 VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 NOT_OF_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 LONGEST_MS = 24 * 3600 * 1000
+LONGEST_SHOWN = 40  # characters of a cell in an error
 COMMENT = "#"
 HEADER = ("ytid", "video_id", "youtube_id", "id")
 
@@ -46,6 +47,11 @@ def is_video_id(text: str) -> bool:
     return VIDEO_ID.fullmatch(text) is not None
 
 
+def is_asked_for(start_ms: int, end_ms: int) -> bool:
+    """Whether there is something from one time to the other, and not too much."""
+    return 0 <= start_ms < end_ms <= start_ms + LONGEST_MS
+
+
 def list_name_of(path: str) -> str:
     """The name of a list: that of its file without .csv, of letters, digits, "_", "." and "-" alone."""
     return safe_name(Path(path).stem)
@@ -69,19 +75,25 @@ def read_list(path: str, shard: tuple[int, int] = (0, 1)) -> Iterator[Segment]:
         shard: (i, n): only the videos of which `share_of` is i.
 
     Raises:
-        UserError: if it cannot be read, or a line is malformed; it says which.
+        UserError: if it cannot be read or holds none, or a line is malformed; it says which.
     """
-    name, (index, shares) = list_name_of(path), shard
+    segment = None
+    name, (index, shares), line = list_name_of(path), shard, 0
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file, skipinitialspace=True)
             for row in rows:
+                line = rows.line_num
                 if not row or row[0].startswith(COMMENT) or (row[0].lower() in HEADER and not is_video_id(row[0])):
                     continue
-                segment = _segment(name, row, path, rows.line_num)
+                segment = _segment(name, row, path, line)
                 if shares == 1 or share_of(segment.video_id, shares) == index:
                     yield segment
-    except (OSError, ValueError, csv.Error) as error:
+            if segment is None:
+                raise UserError(f"{path} cannot be read as a list of segments: it holds none.")
+    except csv.Error as error:  # of a cell that does not end
+        raise _malformed(path, line + 1, f"a quote may not be closed ({reason(error)})") from error
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as a list of segments: {reason(error)}.") from error
 
 
@@ -91,12 +103,12 @@ def _segment(name: str, row: list[str], path: str, line: int) -> Segment:
         raise _malformed(path, line, f'lines are ID, START, END, "LABEL,LABEL"; found {len(row)} columns')
     video_id = row[0].strip()
     if not is_video_id(video_id):
-        raise _malformed(path, line, f"{video_id!r} is no id of a YouTube video, which has 11 of A-Z a-z 0-9 - _")
-    start, end = (_milliseconds(text, path, line) for text in row[1:3])
-    if not start < end <= start + LONGEST_MS:
         raise _malformed(
-            path, line, f"a segment from {row[1].strip()} to {row[2].strip()} s has no length, or too much"
+            path, line, f"{video_id[:LONGEST_SHOWN]!r} is no id of a YouTube video, which has 11 of A-Z a-z 0-9 - _"
         )
+    start, end = (_milliseconds(text, path, line) for text in row[1:3])
+    if not is_asked_for(start, end):
+        raise _malformed(path, line, f"a segment from {start / 1000:g} to {end / 1000:g} s has no length, or too much")
     return Segment(name, video_id, start, end, row[3].strip() if len(row) == 4 else "")
 
 
@@ -106,7 +118,7 @@ def _milliseconds(text: str, path: str, line: int) -> int:
     except ValueError:
         seconds = math.nan
     if not 0 <= seconds < 1e9:
-        raise _malformed(path, line, f"{text.strip()!r} is no time in seconds")
+        raise _malformed(path, line, f"{text.strip()[:LONGEST_SHOWN]!r} is no time in seconds")
     return round(1000 * seconds)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from yt8m_audio.audioset.clips.folder import FolderSettings
 from yt8m_audio.audioset.clips.layouts import clip_file
 from yt8m_audio.audioset.clips.manifest import DONE, SHORT, WAITING, Clip, Manifest
-from yt8m_audio.audioset.clips.media import Cutter, sha256_of
+from yt8m_audio.audioset.clips.media import Cutter
 from yt8m_audio.audioset.clips.reasons import ClipError, Reason
+from yt8m_audio.downloading import sha256_of
 
 
 @dataclasses.dataclass
@@ -33,6 +34,7 @@ def verify(
     workers: int = 4,
     hash_only: bool = False,
     show: Callable[[str], None] = lambda text: None,
+    tell: Callable[[list[Clip]], None] = lambda clips: None,
 ) -> Verified:
     """Hashes and measures all clips; those that are not as they should be wait to be fetched again.
 
@@ -43,6 +45,7 @@ def verify(
         workers: files at a time.
         hash_only: leave the measuring out: bytes that are the same have the same length.
         show: takes how far it is.
+        tell: takes rows that wait again, for other manifests that have them too.
     """
     settings, found = FolderSettings.of(manifest), Verified()
 
@@ -53,7 +56,9 @@ def verify(
         for chunk in manifest.chunks((DONE, SHORT)):
             results = list(zip(chunk, pool.map(check, chunk), strict=True))
             broken = [(clip, *result) for clip, result in results if result[1]]
-            manifest.record([_again(clip, what) for clip, _, what in broken])
+            again = [_again(clip, what) for clip, _, what in broken]
+            manifest.record(again)
+            tell(again)
             found.faults += [(file, what) for _, file, what in broken]
             found.clips += len(chunk)
             show(f"{found.clips:,} clips, {len(found.faults):,} are not as they were")
