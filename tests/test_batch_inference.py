@@ -200,6 +200,18 @@ class StoppedError(Exception):
     pass
 
 
+def test_what_ctrl_c_stops_is_kept_and_said(ragged, tmp_path):
+    def stop(done):
+        if done >= NUM_CLIPS // 2:
+            raise KeyboardInterrupt
+
+    shards, said = output_shards(str(tmp_path / "p.csv"), NUM_CLIPS), []
+    with pytest.raises(KeyboardInterrupt):
+        inference(ragged, LabelsCsv(), progress=stop, say=said.append, save_seconds=1e9).run(shards)
+    assert "are kept. The same command goes on from there." in said[-1]
+    assert 0 < inference(ragged, LabelsCsv()).run(shards) <= NUM_CLIPS // 2
+
+
 @pytest.fixture(scope="module")
 def ragged(ragged_clips):
     """The ragged clips, and a function that predicts them."""

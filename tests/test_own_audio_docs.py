@@ -30,7 +30,7 @@ def test_the_page(folder):
     commands = "\n".join(BLOCK.findall(PAGE.read_text(encoding="utf-8")))
     done = subprocess.run(["bash", "-ec", commands], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    tables = done.stdout.partition("over time 3 s every 1 s")[2].split("new/")[1:]
+    tables = done.stdout.partition("over time, each 3 s by itself, every 1 s")[2].split("new/")[1:]
     truth = dict(re.findall(r"new/(sound-\d+).wav  ([A-Z].*)", done.stdout))
     assert len(tables) == len(truth) == 3
     for table in tables:

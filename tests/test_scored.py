@@ -226,11 +226,13 @@ def test_a_keras_file_of_another_model(tmp_path, pattern):
         scored(str(tmp_path / "m.keras"), pattern=pattern)
 
 
-@pytest.mark.parametrize("name", ["nothing", "folder", "p.txt"])
-def test_what_is_nothing_to_evaluate(name, tmp_path, pattern):
+@pytest.mark.parametrize(
+    ("name", "said"), [("nothing", "is not there"), ("folder", "is nothing to evaluate"), ("p.txt", "is nothing to")]
+)
+def test_what_is_nothing_to_evaluate(name, said, tmp_path, pattern):
     (tmp_path / "folder").mkdir()
     (tmp_path / "p.txt").touch()
-    with pytest.raises(UserError, match=f"{name} is nothing to evaluate: name a run directory"):
+    with pytest.raises(UserError, match=f"{name} {said}.*: name a run directory"):
         scored(str(tmp_path / name), pattern=pattern)
 
 

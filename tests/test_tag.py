@@ -71,7 +71,7 @@ def test_a_table_a_file(tag, sounds):
     code, out, _ = tag(*sounds, "--top_k=3")
     assert code == 0
     assert "FrameLevelLogisticModel" in out
-    assert "on log_mel_statistics; over time 3 s every 1 s" in out
+    assert "on log_mel_statistics; over time, each 3 s by itself, every 1 s" in out
     assert [line.split("  ")[0] for line in out.splitlines() if ".wav" in line] == [str(each) for each in sounds]
     assert out.count("0.") >= 9
     assert max(len(line) for line in out.splitlines()[1:] if ".wav" not in line) <= PAGE

@@ -485,7 +485,7 @@ class Parser:
         except absl_flags.IllegalFlagValueError as error:
             raise UserError(self._wrong_value(str(error))) from None
         except absl_flags.Error as error:
-            raise UserError(str(error).replace("\n", " ")) from None
+            raise UserError(str(error).replace("\n", " ").removeprefix("ERROR:: ")) from None
         if not known_only:
             self._take_arguments(self.rest)
 

@@ -15,10 +15,12 @@ from yt8m_audio.commands.assemble import restore_model
 from yt8m_audio.commands.calibrated import calibration_of, check_calibration
 from yt8m_audio.commands.export_comparison import CALIBRATION_CLIPS, clips_of, clips_to_compare, compare
 from yt8m_audio.commands.export_signatures import signatures_of
+from yt8m_audio.commands.feature_sources import source_of_run
 from yt8m_audio.config import Config, DataConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.calibration import FILE as CALIBRATION
 from yt8m_audio.evaluation.calibration import Calibration
+from yt8m_audio.feature_source import NOTE
 from yt8m_audio.flags import POSITIONAL, InferenceFlags, parse
 from yt8m_audio.prediction.agreement import Runner, keras_file_runner, model_runner, saved_model_runner
 from yt8m_audio.prediction.export import export_keras_file, export_saved_model, folder_beside
@@ -101,8 +103,9 @@ class Exported:
 
     @property
     def notes(self) -> dict[str, str]:
-        """The calibration as JSON, by the name of its file, for what can hold notes."""
-        return {CALIBRATION: json.dumps(dataclasses.asdict(self.calibration))} if self.calibration else {}
+        """The calibration and the features' source as JSON, by the names of their files, for what can hold notes."""
+        notes = {CALIBRATION: self.calibration, NOTE: source_of_run(self.config.data)}
+        return {name: json.dumps(dataclasses.asdict(note)) for name, note in notes.items() if note is not None}
 
 
 def main(argv) -> int:
@@ -127,12 +130,18 @@ def format_of(asked: ExportFlags) -> str:
     """The format that is asked for, by name or by the end of OUT.
 
     Raises:
-        UserError: if there is no such format, or OUT ends as another one does.
+        UserError: if there is no such format, or OUT ends as another one does, or as none.
     """
     ends = next((kind for kind, ending in ENDINGS.items() if asked.out.endswith(ending)), "saved_model")
     kind = asked.format or ends
     if kind not in WRITERS:
         raise UserError(f"--format={kind} is none of {', '.join(WRITERS)}.")
+    ending = Path(asked.out).suffix
+    if not asked.format and kind == "saved_model" and ending[1:].isalpha():
+        known = ", ".join(ENDINGS.values())
+        raise UserError(
+            f"{asked.out}: {ending} is none of {known}; for a folder of that name, give --format=saved_model."
+        )
     if kind != ends:
         named = f"a file that ends with {ENDINGS[kind]}" if kind in ENDINGS else "a folder"
         raise UserError(f"--format={kind} is written to {named}, and {asked.out} is none.")

@@ -69,7 +69,8 @@ def _facts(report: dict[str, Any]) -> Table:
     level = f" ({report['reader']}, {report['level']} level)" if report["reader"] else ""
     size = f"{report['bytes'] / 1e6:,.1f} MB"
     each = f"{report['bytes'] / report['clips']:,.0f} bytes each" if report["clips"] else "no whole clip"
-    where = f"in {report['shards']:,} shards" if "packed" not in report else "in one array"
+    shards = "1 shard" if report["shards"] == 1 else f"{report['shards']:,} shards"
+    where = f"in {shards}" if "packed" not in report else "in one array"
     rows = {
         "family": report["family"] + level,
         "clips": f"{report['clips']:,} {where}, {size}, {each}",
@@ -98,7 +99,8 @@ def _spread(summary: dict[str, float] | None) -> str:
 
 def _labels(summary: dict[str, float]) -> str:
     none = f"{summary['none']:,} clips without" if summary["none"] else "no clip without"
-    return f"{_spread({name: value for name, value in summary.items() if name != 'none'})}; {none}"
+    spread = _spread({name: value for name, value in summary.items() if name != "none"})
+    return f"{spread}; {none}" if spread else ""
 
 
 def _segments(segments: dict[str, int]) -> str:

@@ -75,7 +75,8 @@ def open_source(source: str, asked: Asked) -> Source:
         raise UserError(f"--{asked.flag} is missing: give a glob of TFRecord files.")
     if is_predictions:
         return PredictionSource(source, asked)
-    if is_segments_file(asked.pattern):
+    is_model = is_exported or is_checkpoint(path) or (path / "config.json").exists()
+    if is_model and is_segments_file(asked.pattern):
         raise UserError(f"{asked.where} holds no features to run a model on: give records, or evaluate predictions.")
     return open_exported(source, asked) if is_exported else _open_run(path, asked)
 
@@ -91,8 +92,9 @@ def _open_run(path: AnyPath, asked: Asked) -> RunSource:
         asked = dataclasses.replace(asked, checkpoint=path.stem.removeprefix(STEP).lstrip("0"))
         path = path.parent.parent
     if asked.source_flag != RUN_FLAG and not (path / "config.json").exists():
+        found = "is nothing to evaluate" if path.exists() else "is not there"
         raise UserError(
-            f"{asked.named(str(path))} is nothing to evaluate: name a run directory, a checkpoint in one, an exported "
+            f"{asked.named(str(path))} {found}: name a run directory, a checkpoint in one, an exported "
             "model (a SavedModel's folder, a .keras file) or predictions (.csv, .csv.gz, .parquet)."
         )
     run = RunSource(str(path), asked)

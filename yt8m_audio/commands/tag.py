@@ -138,7 +138,8 @@ class Tagging:
     def told(self) -> str:
         """What tags, in a line."""
         window, hop = (each * self.tagger.hop_seconds for each in dataclasses.astuple(self.tagger.windows))
-        return f"{self.model.told}, on {self.source.described().name}; over time {window:g} s every {hop:g} s"
+        over_time = f"over time, each {window:g} s by itself, every {hop:g} s"
+        return f"{self.model.told}, on {self.source.described().name}; {over_time}"
 
     def tag(self, file: str, line: ProgressLine) -> TaggedSound:
         """Tags one file.

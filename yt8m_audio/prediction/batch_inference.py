@@ -86,7 +86,7 @@ class BatchInference:
         differing = file.differing()
         if differing:
             self.say(f"{file.path} was begun otherwise ({', '.join(differing)}): it begins anew.")
-        with file.opened() as begun:
+        with file.opened() as begun, self._stopped(file, len(clips)):
             if begun:
                 self.say(f"{file.path} goes on at clip {begun:,} of {len(clips):,}.")
             with contextlib.closing(self._added(file, clips[begun:])) as added:
@@ -94,6 +94,17 @@ class BatchInference:
                     self.progress(done_before + begun + number)
             file.finish()
         return len(clips) - begun
+
+    @contextlib.contextmanager
+    def _stopped(self, file: ResumableFile, total: int) -> Iterator[None]:
+        """Keeps what a file has when somebody stops the run, and says so."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if file.keep():
+                kept = f"{file.counts['clips']:,} of {total:,} clips"
+                self.say(f"{file.path}: {kept} are kept. The same command goes on from there.")
+            raise
 
     def _added(self, file: ResumableFile, clips: range) -> Iterator[int]:
         """Adds clips to a file, one batch while others are predicted, and gives how many are predicted after each."""

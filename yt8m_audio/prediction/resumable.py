@@ -115,6 +115,13 @@ class ResumableFile:
             self._save()
             self.saved = now
 
+    def keep(self) -> bool:
+        """Notes all that was added; whether there is something, and it can be gone on with."""
+        kept = self.intact and self.counts["clips"] > 0
+        if kept:
+            self._save()
+        return kept
+
     def finish(self) -> None:
         """Gives the file its name, and notes that it is whole; to be called while it is open.
 
@@ -122,6 +129,7 @@ class ResumableFile:
             UserError: if what was predicted cannot be written in the format; nothing is left to go on from then.
         """
         self._save()
+        self.intact = False  # nothing may come behind, and a note that is made of it stands
         if hasattr(self.output, "combine"):
             with written_beside(self.path) as whole:
                 self._combine(whole)
