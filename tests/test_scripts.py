@@ -562,7 +562,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(data, tmp_pa
         (["--top_k=0"], "top_k"),
         (["--batch_size=0"], "--batch_size=0"),
         (["--predictions=p.csv"], "--train_dir and --predictions are several things to evaluate"),
-        (["--train_dir=", "--input_model=/nowhere"], "--input_model=/nowhere is nothing to evaluate"),
+        (["--train_dir=", "--input_model=/nowhere"], "--input_model=/nowhere is not there"),
         (["--train_dir=", "--predictions=/nowhere.csv"], "--predictions=/nowhere.csv is no file"),
         (["--bootstrap=-1"], "--bootstrap=-1 must be at least 0"),
         (["--max_eval_memory=0"], "--max_eval_memory=0 must be at least 1"),
