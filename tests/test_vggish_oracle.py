@@ -1,6 +1,6 @@
 """Vggish gives, layer by layer, what torchvggish gives with the same weights. Skipped where that is not installed.
 
-    pip install torch --index-url https://download.pytorch.org/whl/cpu; pip install torchvggish resampy soundfile
+    pip install torch torchvggish resampy soundfile
     python -m pytest tests/test_vggish_oracle.py
 
 Its last ReLU and its rounding of bytes are left aside: Google's code has neither. What it gave is also in

@@ -64,12 +64,7 @@ def predictor(
         rows = slice(None) if real.all() else real
         values, ids, *times = (each[rows] for each in (values, *(batch[key].numpy() for key in HOST_KEYS)))
         check_numbers(values, ids)
-        if top_k is None:
-            places = np.broadcast_to(np.arange(values.shape[1], dtype=np.int32), values.shape)
-        else:
-            places = best_places(values, min(top_k, values.shape[1]))  # [n, k]
-            begins = np.arange(len(values))[:, None] * values.shape[1]
-            values = values.ravel().take(begins + places)  # several times as fast as np.take_along_axis
+        places, values = ranked(values, top_k)
         classes, scores = places if columns is None else columns[places], ensemble.scores(values)
         if thresholds is not None:
             least = np.asarray(thresholds, np.float32)
@@ -89,6 +84,15 @@ def predictor(
                 yield waiting.popleft().result()
 
     return predict
+
+
+def ranked(values: np.ndarray, top_k: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """The best columns of each row and their values, both [n, k], best first; all, in their order, for top_k None."""
+    if top_k is None:
+        return np.broadcast_to(np.arange(values.shape[1], dtype=np.int32), values.shape), values
+    places = best_places(values, min(top_k, values.shape[1]))
+    begins = np.arange(len(values))[:, None] * values.shape[1]
+    return places, values.ravel().take(begins + places)  # several times as fast as np.take_along_axis
 
 
 def as_tuple(element: dict | tuple) -> tuple:
