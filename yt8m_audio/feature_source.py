@@ -45,11 +45,10 @@ class FeatureSource:
 
 
 def write_feature_source(folder: str | os.PathLike, source: FeatureSource) -> None:
-    """Writes the note beside records, under another name first."""
-    path = Path(folder, NOTE)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps(dataclasses.asdict(source), indent=2) + "\n", encoding="utf-8")
-    beside.replace(path)
+    """Writes the note beside records: whole or not at all."""
+    from yt8m_audio.run_directory import write_json  # here: its own imports take a second
+
+    write_json(Path(folder, NOTE), dataclasses.asdict(source))
 
 
 def read_feature_source(path: str | os.PathLike) -> FeatureSource | None:

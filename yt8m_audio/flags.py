@@ -13,7 +13,6 @@ import dataclasses
 import errno
 import os
 import sys
-import tempfile
 import types
 import typing
 from collections.abc import Callable, Collection, Sequence
@@ -24,6 +23,7 @@ from absl import flags as absl_flags
 from yt8m_audio.config import Config, DataConfig, DeviceConfig, ModelConfig, TrainConfig, check_ranges
 from yt8m_audio.errors import UserError, nearest
 from yt8m_audio.run_directory import RunDirectory
+from yt8m_audio.standard_error import held_back
 
 POSITIONAL = types.MappingProxyType({"positional": True})
 SEVERAL = types.MappingProxyType({"positional": True, "several": True})
@@ -540,6 +540,11 @@ def is_positional(field: dataclasses.Field) -> bool:
     return bool(field.metadata.get("positional"))
 
 
+def names_in(flag: str) -> list[str]:
+    """What a flag lists, with commas between."""
+    return [each.strip() for each in flag.split(",") if each.strip()]
+
+
 def takes_several(field: dataclasses.Field) -> bool:
     """Whether an argument is all of those that are left."""
     return bool(field.metadata.get("several"))
@@ -594,18 +599,7 @@ def quieten_tensorflow() -> None:
     """Imports TensorFlow without what its native part says of processors and drivers, unless that was asked for."""
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         return
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)  # below Python's sys.stderr: native code writes before any setting is read
-        try:
-            import tensorflow as tf
+    with held_back():  # native code writes before any setting is read
+        import tensorflow as tf
 
-            tf.config.list_physical_devices()
-        except Exception:
-            said.seek(0)
-            os.write(kept, said.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+        tf.config.list_physical_devices()

@@ -3,9 +3,6 @@
 import argparse
 import contextlib
 import logging
-import os
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 
 from apache_beam.io.filesystems import FileSystems
@@ -13,6 +10,7 @@ from apache_beam.options import pipeline_options
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions, TypeOptions
 
 from yt8m_audio.errors import UserError, nearest
+from yt8m_audio.standard_error import held_back
 
 KNOW_MORE = ("PortableRunner", "FlinkRunner", "SparkRunner")  # flags, which their job server tells
 
@@ -67,18 +65,5 @@ def quiet(options: PipelineOptions) -> Iterator[None]:
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         yield
         return
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)  # below Python's sys.stderr: workers are processes that have this one's
-        try:
-            yield
-        except UserError:
-            raise
-        except Exception:
-            said.seek(0)
-            os.write(kept, said.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+    with held_back():
+        yield

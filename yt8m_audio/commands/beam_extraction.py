@@ -13,7 +13,7 @@ from yt8m_audio.audio.extraction_folder import FACTS
 from yt8m_audio.audio.sound_frames import Extraction
 from yt8m_audio.audio.sound_list import listed
 from yt8m_audio.beam.job import Counts
-from yt8m_audio.commands.beam_inference import FAILURES
+from yt8m_audio.commands.beam_inference import FAILURES, refuse
 from yt8m_audio.commands.extract import ExtractFlags, check, is_arrays, labelled_sound, opening_of, told, warnings_of
 from yt8m_audio.commands.extraction_job import ExtractionJob
 from yt8m_audio.errors import UserError
@@ -45,7 +45,7 @@ def extract(asked: ExtractFlags, failures: str, beams: Sequence[str]) -> int:
     from yt8m_audio.beam.whole_files import check_folder
 
     options = parse_options(beams)
-    check_offered(asked)
+    refuse(asked, NOT_OFFERED)
     check(asked)
     if failures:
         check_folder(failures, FAILURES)
@@ -68,13 +68,6 @@ def extract(asked: ExtractFlags, failures: str, beams: Sequence[str]) -> int:
         print(f"warning: {text}", file=sys.stderr)
     print("\n".join(told(done, len(sounds), len(classes.names), asked.feature_name)))
     return 1 if done.failed else 0
-
-
-def check_offered(asked: ExtractFlags) -> None:
-    """Raises a UserError where something is asked for that Beam does not do here."""
-    for name, why in NOT_OFFERED.items():
-        if value := getattr(asked, name):
-            raise UserError(f"--{name}{'' if value is True else f'={value}'} is not for beam: {why}.")
 
 
 def begun(out: str) -> str:

@@ -2,13 +2,13 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from yt8m_audio.beam.job import Counts
 from yt8m_audio.commands.inference_job import InferenceJob
 from yt8m_audio.errors import UserError
-from yt8m_audio.flags import InferenceFlags
+from yt8m_audio.flags import InferenceFlags, names_in
 from yt8m_audio.paths import is_remote
 from yt8m_audio.run_directory import RunDirectory
 
@@ -52,10 +52,7 @@ def predict(asked: InferenceFlags, failures: str, beams: Sequence[str]) -> int:
 
 def check_offered(asked: InferenceFlags) -> None:
     """Raises a UserError where something is asked for that Beam does not do here."""
-    for name, why in NOT_OFFERED.items():
-        if value := getattr(asked, name):
-            given = "" if value is True else f"={value}"
-            raise UserError(f"--{name}{given} is not for beam: {why}.")
+    refuse(asked, NOT_OFFERED)
     if not asked.output_file:
         raise UserError("--output_file is missing: name the file to write, such as predictions-@16.csv.")
     if asked.output == "audacity" and Path(asked.output_file).suffix != ".txt":
@@ -67,6 +64,14 @@ def check_offered(asked: InferenceFlags) -> None:
             f"--{PATTERN}={asked.input_data_pattern} is a folder: give a glob of TFRecord files; what repack packed "
             "into arrays is for inference.py."
         )
+
+
+def refuse(asked, not_offered: Mapping[str, str]) -> None:
+    """Raises a UserError where one of these flags is given; each says why it is not for Beam."""
+    for name, why in not_offered.items():
+        if value := getattr(asked, name):
+            given = "" if value is True else f"={value}"
+            raise UserError(f"--{name}{given} is not for beam: {why}.")
 
 
 def check_models(asked: InferenceFlags) -> None:
@@ -86,11 +91,6 @@ def check_apart(failures: str, files: Sequence[str]) -> None:
     """Raises a UserError where failures would be written over predictions."""
     if os.path.normpath(failures) in map(os.path.normpath, files):
         raise UserError(f"--{FAILURES}={failures} is a file of predictions too: name another one.")
-
-
-def names_in(flag: str) -> list[str]:
-    """What a flag lists, with commas between."""
-    return [each.strip() for each in flag.split(",") if each.strip()]
 
 
 def pattern_of(asked: InferenceFlags) -> str:

@@ -23,7 +23,7 @@ from yt8m_audio.commands.sources import Asked
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.calibration import Calibration
-from yt8m_audio.flags import InferenceFlags
+from yt8m_audio.flags import InferenceFlags, names_in
 from yt8m_audio.paths import AnyPath
 from yt8m_audio.prediction.ensembles import Member
 from yt8m_audio.prediction.windows import Windows, clips_at_a_time
@@ -133,11 +133,6 @@ def open_models(asked: InferenceFlags) -> Models:
     first = {kind: each.clips for kind, each in reversed(list(zip(kinds, opened, strict=True)))}
     order = sorted(first, key=kinds.index)
     return Models(opened, [first[kind] for kind in order], [order.index(kind) for kind in kinds], windows)
-
-
-def names_in(flag: str) -> list[str]:
-    """What a flag lists, with commas between."""
-    return [each.strip() for each in flag.split(",") if each.strip()]
 
 
 def reading_of(data: DataConfig) -> tuple:

@@ -19,11 +19,11 @@ from yt8m_audio.commands.calibrated import calibration_of
 from yt8m_audio.commands.export import fed_with
 from yt8m_audio.commands.exported_source import POOLED_PARTS, load_keras_file, load_saved_model
 from yt8m_audio.commands.feature_sources import source_of_run
-from yt8m_audio.commands.inference_models import names_in
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.calibration import Calibration
 from yt8m_audio.feature_source import NOTE, FeatureSource, read_feature_source
+from yt8m_audio.flags import names_in
 from yt8m_audio.labels import LabelMap, label_map_for
 from yt8m_audio.prediction.ensembles import Member
 from yt8m_audio.prediction.export import NOTES
