@@ -24,7 +24,7 @@ from benchmarks.measure import Result, alternately
 from benchmarks.reading import PASSES, read
 from benchmarks.training import WORK, train_call, train_call_of, training
 from readers import Clips
-from yt8m_audio.batch import device_part
+from yt8m_audio.batch import HOST_KEYS, device_part
 from yt8m_audio.config import Config, DeviceConfig, TrainConfig
 from yt8m_audio.flags import quieten_tensorflow
 from yt8m_audio.progress_line import ProgressLine
@@ -50,7 +50,9 @@ def results(pattern: str) -> list[Result]:
 
 def calls(clips: Clips, steps: int = STEPS, rounds: int = 3) -> list[Result]:
     """Clips a second as train.py trains, call after call, against one call for all steps, and against reading alone."""
-    reading = functools.partial(read, clips.shuffled(BATCH_SIZE, PASSES, seed=0, host_keys=False), PASSES * len(clips))
+    reading = functools.partial(
+        read, clips.shuffled(BATCH_SIZE, PASSES, seed=0, without=HOST_KEYS), PASSES * len(clips)
+    )
     with tempfile.TemporaryDirectory() as folder:
         session = made_session(clips, folder)
         batches = session.batches_from(0)

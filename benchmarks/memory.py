@@ -83,10 +83,11 @@ def train(pattern: str, batch_size: int) -> None:
 
     from benchmarks.datasets import opened
     from benchmarks.training import train_call
+    from yt8m_audio.batch import HOST_KEYS
 
     clips = opened(pattern).in_memory()
     call = train_call("FrameLevelLogisticModel", clips, batch_size)
-    call.run(iter(clips.shuffled(batch_size, 1, seed=0, host_keys=False)), tf.constant(STEPS))
+    call.run(iter(clips.shuffled(batch_size, 1, seed=0, without=HOST_KEYS)), tf.constant(STEPS))
 
 
 if __name__ == "__main__":

@@ -25,20 +25,21 @@ from benchmarks.reading import BATCH_SIZE, read, repeated
 from benchmarks.training import matrix_products
 from benchmarks.training_step import NUM_CLASSES, NUM_FRAMES, SIZE
 from readers import Clips
-from yt8m_audio.batch import model_inputs
+from yt8m_audio.batch import LABEL_KEYS, model_inputs
 from yt8m_audio.commands.inference_models import part_of
 from yt8m_audio.evaluation import evaluate
 from yt8m_audio.evaluation.accumulation import MIB
 from yt8m_audio.evaluation.scoring import score, scoring_function
+from yt8m_audio.flags import InferenceFlags
 from yt8m_audio.prediction.batch_inference import BatchInference
 from yt8m_audio.prediction.labels_csv import LabelsCsv
 from yt8m_audio.prediction.output_shards import output_shards
 from yt8m_audio.prediction.predicted import Predicted
-from yt8m_audio.prediction.top_k import predictor
+from yt8m_audio.prediction.predictor import Predictor
 from yt8m_audio.registry import LOSSES, MODELS
 from yt8m_audio.training.loop import build
 
-MODEL, TOP_K, TIMES = "FrameLevelLogisticModel", 20, 8
+MODEL, TOP_K, TIMES = "FrameLevelLogisticModel", 20, 24
 ROUNDS, FORMATTED_BATCHES = 3, 16
 
 
@@ -91,12 +92,15 @@ def several_times(clips: Clips, folder: Path) -> Clips:
 
 def predicting(model, clips: Clips, folder: Path) -> Callable[[], int]:
     """A function that predicts all clips, and writes them as inference.py does."""
+    batch_size = InferenceFlags.batch_size
+    predict = Predictor(model, TOP_K, batch_size=batch_size)
+    at_a_time = predict.clips_at_a_time([clips.in_order(batch_size, LABEL_KEYS).element_spec])
     work = BatchInference(
-        predict=predictor(model, TOP_K),
-        read=lambda numbers: part_of(clips, numbers).in_order(BATCH_SIZE),
+        predict=predict,
+        read=lambda numbers: part_of(clips, numbers).in_order(at_a_time, LABEL_KEYS),
         facts={},
         output=LabelsCsv(),
-        batch_size=BATCH_SIZE,
+        batch_size=at_a_time,
     )
     return lambda: work.run(output_shards(str(folder / "predictions.csv"), len(clips)))
 

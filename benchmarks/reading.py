@@ -11,6 +11,7 @@ from benchmarks.raw import large_records, shuffled_small_records, small_records
 from readers import Clips
 from readers.packed import write_packed
 from readers.rows import multi_hot
+from yt8m_audio.batch import HOST_KEYS
 
 BATCH_SIZE, VIDEO_BATCH_SIZE = 1024, 128
 PASSES = 4  # so that starting counts little
@@ -34,7 +35,9 @@ def streaming(name: str, clips: Clips) -> list[Result]:
     raw = repeated(small_records(shards), len(clips))
     raw_shuffled = [repeated(each, len(clips)) for each in shuffled_small_records(shards, BATCH_SIZE)]
     in_order = repeated(clips.in_order(BATCH_SIZE), len(clips))
-    shuffled = functools.partial(read, clips.shuffled(BATCH_SIZE, PASSES, seed=0, host_keys=False), PASSES * len(clips))
+    shuffled = functools.partial(
+        read, clips.shuffled(BATCH_SIZE, PASSES, seed=0, without=HOST_KEYS), PASSES * len(clips)
+    )
     order_rate, rate, raw_rate, *raw_rates = alternately(in_order, shuffled, raw, *raw_shuffled)
     return [
         Result(f"reading {name}, in order", order_rate, "clips/s", "raw records, not batched", raw_rate),
@@ -47,7 +50,7 @@ def streaming_videos(clips: Clips) -> list[Result]:
     raw = [repeated(each, len(clips)) for each in large_records(clips.store.shards.paths, VIDEO_BATCH_SIZE)]
     in_order = repeated(clips.in_order(VIDEO_BATCH_SIZE), len(clips))
     shuffled = functools.partial(
-        read, clips.shuffled(VIDEO_BATCH_SIZE, PASSES, seed=0, host_keys=False), PASSES * len(clips)
+        read, clips.shuffled(VIDEO_BATCH_SIZE, PASSES, seed=0, without=HOST_KEYS), PASSES * len(clips)
     )
     order_rate, rate, *raw_rates = alternately(in_order, shuffled, *raw, rounds=3)
     return [
@@ -77,7 +80,9 @@ def indexing(name: str, clips: Clips) -> list[Result]:
                 _ = (arrays.features[some], arrays.num_frames[some], arrays.video_id[some], labels[some])
         return PASSES * len(clips)
 
-    shuffled = functools.partial(read, clips.shuffled(BATCH_SIZE, PASSES, seed=0, host_keys=False), PASSES * len(clips))
+    shuffled = functools.partial(
+        read, clips.shuffled(BATCH_SIZE, PASSES, seed=0, without=HOST_KEYS), PASSES * len(clips)
+    )
     rate, limit = alternately(shuffled, numpy_indexing)
     return [Result(f"reading bal_train from {name}, shuffled", rate, "clips/s", "NumPy's indexing", limit)]
 

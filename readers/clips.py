@@ -13,7 +13,7 @@ Batch k of a training run is a function of (seed, k): an order says which clips 
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -25,7 +25,6 @@ from readers.reader import fitted, label_message, resolve
 from readers.rows import Described, Ragged, Rows, multi_hot
 from readers.stores import ArrayStore, RecordStore, SegmentStore
 from yt8m_audio import records
-from yt8m_audio.batch import device_part
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.registry import READERS
@@ -64,15 +63,15 @@ class Clips:
 
     # Batches
 
-    def in_order(self, batch_size: int) -> tf.data.Dataset:
+    def in_order(self, batch_size: int, without: Collection[str] = ()) -> tf.data.Dataset:
         """Gives every clip once, in the order of the store; the last batch is filled up with rows of weight 0."""
-        return self.batches(InOrder(len(self), self._unit_clips(batch_size)), batch_size)
+        return self.batches(InOrder(len(self), self._unit_clips(batch_size)), batch_size, without=without)
 
     def shuffled(
-        self, batch_size: int, epochs: int, seed: int, start_step: int = 0, host_keys: bool = True
+        self, batch_size: int, epochs: int, seed: int, start_step: int = 0, without: Collection[str] = ()
     ) -> tf.data.Dataset:
         """Gives as many clips as the epochs hold, drawn as --sampling says, from batch `start_step` on."""
-        return self.batches(self.order(batch_size, epochs, seed), batch_size, start_step, host_keys)
+        return self.batches(self.order(batch_size, epochs, seed), batch_size, start_step, without)
 
     def order(self, batch_size: int, epochs: int, seed: int) -> Order:
         """The order of a training run; its numbers count from 0 within these clips, as `selection` does."""
@@ -87,23 +86,24 @@ class Clips:
         run = max(1, RUN_BYTES // self.store.clip_bytes)
         return ShardShuffle(np.bincount(shard), epochs, seed, window=unit, longest_run=run)
 
-    def batches(self, order: Order, batch_size: int, start_step: int = 0, host_keys: bool = True) -> tf.data.Dataset:
+    def batches(
+        self, order: Order, batch_size: int, start_step: int = 0, without: Collection[str] = ()
+    ) -> tf.data.Dataset:
         """Gives the clips of an order; the last batch is filled up with rows of weight 0.
 
         Args:
             order: which clips.
             batch_size: clips in a batch.
             start_step: the first batch to give.
-            host_keys: whether ids and times are in a batch; without them it is made faster.
+            without: keys that are left out of batches, such as HOST_KEYS or LABEL_KEYS; that is faster.
         """
         first, skipped = order.locate(min(start_step * batch_size, len(order)))
-        spec = self._spec(batch_size)
-        spec = spec if host_keys else device_part(spec)
+        spec = {key: each for key, each in self._spec(batch_size).items() if key not in without}
 
         def make(number):
-            batch = self.batch(order.unit(int(number))[skipped if number == first else 0 :])
+            batch = self.batch(order.unit(int(number))[skipped if number == first else 0 :], spec)
             missing = -len(order) % batch_size if number == order.num_units - 1 else 0
-            return [filled_up(batch[key], missing) for key in spec]
+            return [filled_up(each, missing) for each in batch.values()]
 
         def as_dict(number):
             kinds = [each.dtype for each in spec.values()]
@@ -116,25 +116,25 @@ class Clips:
         units = units.map(as_dict, num_parallel_calls=max(1, min(fitting, UNITS_AT_A_TIME)), deterministic=True)
         batches = units.rebatch(batch_size, drop_remainder=True)  # there is none
         prefetched = min(PREFETCHED_BYTES // batch_bytes(spec), MOST_PREFETCHED)  # none of very large batches
-        return batches.prefetch(prefetched) if prefetched else batches
+        batches = batches.prefetch(prefetched) if prefetched else batches
+        return batches.with_options(options())
 
-    def batch(self, positions: np.ndarray) -> dict[str, np.ndarray]:
-        """The clips at some places of `selection`, int64 [n], as the arrays of a batch."""
+    def batch(self, positions: np.ndarray, keys: Iterable[str]) -> dict[str, np.ndarray]:
+        """The clips at some places of `selection`, int64 [n], as these arrays of a batch."""
         numbers = positions if self.selection is None else self.selection[positions]
         rows = self.rows(numbers)
         labels = self._checked(rows.labels, numbers)
-        batch = {
-            "video_id": rows.video_id,
-            "features": rows.features,
-            "num_frames": rows.num_frames,
-            "labels": multi_hot(labels, self.data.num_classes, 1 if rows.scores is None else rows.scores),
-            "example_weights": rows.real.astype(np.float32),
-            "start_time": rows.start_time,
-            "end_time": rows.end_time,
+        arrays = {
+            "video_id": lambda: rows.video_id,
+            "features": lambda: rows.features,
+            "num_frames": lambda: rows.num_frames,
+            "labels": lambda: multi_hot(labels, self.data.num_classes, 1 if rows.scores is None else rows.scores),
+            "example_weights": lambda: rows.real.astype(np.float32),
+            "start_time": lambda: rows.start_time,
+            "end_time": lambda: rows.end_time,
+            "label_weights": lambda: multi_hot(labels, self.data.num_classes, dtype=np.float32),
         }
-        if rows.scores is not None:
-            batch["label_weights"] = multi_hot(labels, self.data.num_classes, dtype=np.float32)
-        return batch
+        return {key: arrays[key]() for key in keys}
 
     def rows(self, numbers: np.ndarray) -> Rows:
         """Clips of the store, int64 [n], their frames pooled where the model takes one vector."""
@@ -294,6 +294,13 @@ class Clips:
 
 def _corrupt(count: int) -> str:
     return f"{count:,} corrupt record{'s' if count > 1 else ''}"
+
+
+def options() -> tf.data.Options:
+    """Without autotuning: there is nothing to tune here, and it holds up the end of a data set until it wakes again."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
 
 
 def filled_up(array: np.ndarray, missing: int) -> np.ndarray:

@@ -27,9 +27,9 @@ from yt8m_audio.prediction.batch_inference import BatchInference
 from yt8m_audio.prediction.labels_csv import LabelsCsv
 from yt8m_audio.prediction.output_shards import of_worker, output_shards
 from yt8m_audio.prediction.predicted import Predicted
+from yt8m_audio.prediction.predictor import Predictor, best_places
 from yt8m_audio.prediction.resumable import ResumableFile, beside
 from yt8m_audio.prediction.scores_npz import ScoresNpz
-from yt8m_audio.prediction.top_k import best_places, predictor
 from yt8m_audio.records import write_shard
 from yt8m_audio.registry import MODELS
 
@@ -193,6 +193,39 @@ def test_nothing_is_left_where_nothing_was_noted(tmp_path):
     assert names(tmp_path) == []
 
 
+# Several batches in one call
+
+
+def test_several_batches_in_one_call_say_what_each_says_alone(ragged):
+    clips, predict = ragged
+    alone = list(predict(clips.in_order(BATCH_SIZE)))
+    in_calls = Predictor(predict.ensemble, top_k=3, batch_size=BATCH_SIZE)
+    together = list(in_calls(clips.in_order(8 * BATCH_SIZE)))
+    assert len(together) == -(-len(alone) // 8)
+    for field in dataclasses.fields(Predicted):
+        found, wanted = (np.concatenate([getattr(each, field.name) for each in some]) for some in (together, alone))
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "frames", "batch_size", "clips"),
+    [
+        ("FrameLevelLogisticModel", 10, 512, 8192),
+        ("FrameLevelLogisticModel", 10, 3000, 6000),
+        ("FrameLevelLogisticModel", 10, 20_000, 20_000),
+        ("FrameLevelLogisticModel", 300, 100, 400),
+        ("DecisionLevelAttentionModel", 10, 512, 512),
+    ],
+)
+def test_light_models_are_given_several_small_batches(name, frames, batch_size, clips):
+    model = MODELS.get(name)(num_classes=5, feature_sizes=(128,))
+    spec = {
+        "features": tf.TensorSpec([batch_size, frames, 128], tf.uint8),
+        "num_frames": tf.TensorSpec([batch_size], tf.int32),
+    }
+    assert Predictor(model, top_k=3, batch_size=batch_size).clips_at_a_time([spec]) == clips
+
+
 # Interrupted runs
 
 
@@ -220,7 +253,7 @@ def ragged(ragged_clips):
 
     clips = open_clips(ragged_clips, "input_data_pattern", DataConfig(frame_features=True, num_classes=5))
     keras.utils.set_random_seed(0)
-    return clips, predictor(MODELS.get("FrameLevelLogisticModel")(num_classes=5, feature_sizes=(16,)), top_k=3)
+    return clips, Predictor(MODELS.get("FrameLevelLogisticModel")(num_classes=5, feature_sizes=(16,)), top_k=3)
 
 
 def inference(ragged, output, **more):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from readers import open_clips, resolve
 from readers.pooling import pool_frames
+from yt8m_audio.batch import LABEL_KEYS
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.examples import audioset_record, frames_record, video_record
@@ -245,8 +246,17 @@ def test_training_batches_come_again(family, open_family):
             np.testing.assert_array_equal(value, same[key])
 
 
+def test_batches_without_some_keys_hold_the_others(family, open_family):
+    clips = open_family(family, [three(family)])
+    for batch, whole in zip(clips.in_order(2, without=LABEL_KEYS), clips.in_order(2), strict=True):
+        assert batch.keys() == whole.keys() - set(LABEL_KEYS)
+        for key, value in batch.items():
+            np.testing.assert_array_equal(value, whole[key])
+
+
 def test_no_two_arrays_of_a_batch_share_memory(family, open_family):
-    batch = open_family(family, [three(family)]).batch(np.arange(2))
+    clips = open_family(family, [three(family)])
+    batch = clips.batch(np.arange(2), clips.in_order(2).element_spec)
     arrays = [value for value in batch.values() if value.dtype != object]
     assert not any(np.shares_memory(one, other) for one, other in itertools.combinations(arrays, 2))
 

@@ -33,7 +33,16 @@ def test_models_of_few_products_are_light(name, light, inputs):
 
 def test_what_is_compiled_says_the_same(inputs):
     function = function_of("FrameLevelLogisticModel", inputs)
-    compute = FusedWhereLight(function)
-    first, again = compute([inputs, inputs])
+    compute = FusedWhereLight(lambda several: function(several[0]))
+    first, again = compute([[inputs], [inputs]])
     np.testing.assert_array_equal(first, again)
     np.testing.assert_allclose(first, function(inputs), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["FrameLevelLogisticModel", "LstmModel"])
+def test_batches_in_one_call_say_what_each_says_alone(name, inputs):
+    function = function_of(name, inputs)
+    parts = [{key: value[low : low + 2] for key, value in inputs.items()} for low in (0, 2)]
+    (whole,) = FusedWhereLight(lambda several: function(several[0]), batch_size=2)([[inputs]])
+    alone = FusedWhereLight(lambda several: function(several[0]))([[part] for part in parts])
+    np.testing.assert_array_equal(whole, np.concatenate(alone))

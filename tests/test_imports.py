@@ -146,7 +146,7 @@ def test_every_way_to_import_is_seen(code, wanted):
         ("readers.clips", "models", False),
         ("readers.clips", "yt8m_audio.flags", False),
         ("yt8m_audio.training.loop", "yt8m_audio.evaluation", True),
-        ("yt8m_audio.prediction.top_k", "yt8m_audio.training.loop", False),
+        ("yt8m_audio.prediction.predictor", "yt8m_audio.training.loop", False),
         ("yt8m_audio.evaluation.metrics", "yt8m_audio.training", False),
         ("yt8m_audio.training.loop", "readers", False),
         ("yt8m_audio.training.loop", "yt8m_audio.commands", False),

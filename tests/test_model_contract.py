@@ -18,7 +18,7 @@ from yt8m_audio.config import Config, DataConfig, ModelConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation.metrics import average_precision_per_class
 from yt8m_audio.evaluation.scoring import score, scoring_function
-from yt8m_audio.prediction.top_k import predictor
+from yt8m_audio.prediction.predictor import Predictor
 from yt8m_audio.registry import LOSSES, MODELS, hyper_parameters
 from yt8m_audio.training.checkpoints import Checkpoints
 
@@ -218,7 +218,7 @@ def test_eval_and_inference_say_the_same(name):
     )
     scores = score(scoring_function(model, LOSSES.get("CrossEntropyLoss")()), dataset, 6, CLASSES)
     predicted = np.full((6, CLASSES), np.nan)
-    for found in predictor(model, top_k=CLASSES)(dataset):
+    for found in Predictor(model, top_k=CLASSES)(dataset):
         np.put_along_axis(predicted, found.classes, found.scores, axis=1)
     np.testing.assert_allclose(predicted, scores.probabilities, rtol=1e-5)
 

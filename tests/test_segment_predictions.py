@@ -13,9 +13,9 @@ from yt8m_audio.examples import frames_record
 from yt8m_audio.prediction import segment_ranking, segments_csv
 from yt8m_audio.prediction.formats import format_for
 from yt8m_audio.prediction.predicted import Predicted
+from yt8m_audio.prediction.predictor import Predictor
 from yt8m_audio.prediction.segment_ranking import SegmentRanking
 from yt8m_audio.prediction.segments_csv import SegmentsCsv, read_segment_label_ids
-from yt8m_audio.prediction.top_k import predictor
 from yt8m_audio.prediction.windows import Windows, windowed
 
 
@@ -192,7 +192,7 @@ def test_segment_eval_scores_the_file(shard, written, small_model, capsys):
         [rated("aa", 17, (0, 0, 1.0), (1, 5, 1.0), (0, 10, 0.0)), rated("bb", 5, (0, 0, 1.0))], "v.tfrecord"
     )
     clips = open_clips(pattern, "input_data_pattern", DataConfig(frame_features=True, num_classes=8, max_frames=20))
-    predict = windowed(predictor(small_model, top_k=8), Windows(5, 5), batch_size=4)
+    predict = windowed(Predictor(small_model, top_k=8), Windows(5, 5), batch_size=4)
     path = written(list(predict(clips.in_order(2))), most=3)
     lines = path.read_text().splitlines()
     assert lines[1] == "0,aa:0 bb:0 aa:5"  # each five seconds, whether rated or not

@@ -12,7 +12,7 @@ from yt8m_audio.commands.longest_clip import longest_clip
 from yt8m_audio.config import DataConfig
 from yt8m_audio.errors import UserError
 from yt8m_audio.examples import audioset_record
-from yt8m_audio.prediction.top_k import predictor
+from yt8m_audio.prediction.predictor import Predictor
 from yt8m_audio.prediction.windows import (
     Windows,
     check_frame_level,
@@ -107,7 +107,7 @@ def test_batches_of_windows_are_of_one_size_and_hold_all(batch_size):
 
 def test_windows_are_predicted_batch_by_batch_of_clips():
     predict = windowed(
-        predictor(Loudest(num_classes=1, feature_sizes=(1,), input_normalization="none"), top_k=1), Windows(5, 5), 2
+        Predictor(Loudest(num_classes=1, feature_sizes=(1,), input_normalization="none"), top_k=1), Windows(5, 5), 2
     )
     first, empty, last = predict([batch_of([7, 2]), batch_of([3], weights=[0.0]), batch_of([12])])
     assert first.video_ids.tolist() == [b"a", b"a", b"b"]
@@ -126,8 +126,8 @@ def test_a_window_is_predicted_as_a_clip_of_its_frames(tmp_path, shard):
     long = open_clips(whole, "input_data_pattern", data)
     spec = Windows(10, 10).spec(long.in_order(1).element_spec, 4)
     assert spec["features"].shape == (4, 10, 128)
-    (windows,) = windowed(predictor(model, top_k=9), Windows(10, 10), 4)(long.in_order(1))
-    (clips,) = predictor(model, top_k=9)(open_clips(cut, "input_data_pattern", data).in_order(4))
+    (windows,) = windowed(Predictor(model, top_k=9), Windows(10, 10), 4)(long.in_order(1))
+    (clips,) = Predictor(model, top_k=9)(open_clips(cut, "input_data_pattern", data).in_order(4))
     np.testing.assert_array_equal(windows.classes, clips.classes)
     np.testing.assert_allclose(windows.scores, clips.scores, rtol=1e-6)
 

@@ -19,6 +19,7 @@ from keras import ops
 
 HOST_KEYS = ("video_id", "start_time", "end_time")
 MODEL_KEYS = ("features", "num_frames")
+LABEL_KEYS = ("labels", "label_weights")
 
 
 def device_part(batch: dict) -> dict:

@@ -29,8 +29,8 @@ from yt8m_audio.prediction.labels_csv import LabelsCsv
 from yt8m_audio.prediction.model_archive import unpack_model
 from yt8m_audio.prediction.output_shards import of_worker, output_shards
 from yt8m_audio.prediction.predicted import Format, Predicted
+from yt8m_audio.prediction.predictor import Predictor
 from yt8m_audio.prediction.segments_csv import read_segment_label_ids
-from yt8m_audio.prediction.top_k import predictor
 from yt8m_audio.prediction.windows import windowed
 from yt8m_audio.progress_line import ProgressLine, Throughput, duration
 from yt8m_audio.sample.dataset import cache_folder
@@ -110,9 +110,9 @@ def predict_with(models: Models, asked: InferenceFlags, strategy: tf.distribute.
     begun, line = time.monotonic(), ProgressLine()
     output, labels = output_format(asked, models), labels_asked(asked, models)
     shards = of_worker(output_shards(asked.output_file, models.num_clips), asked.worker, asked.output_file)
-    at_a_time = models.clips_at_a_time(asked.batch_size)
+    predict, at_a_time = predict_function(asked, models, labels, isinstance(output, LabelsCsv), strategy)
     work = BatchInference(
-        predict=predict_function(asked, models, labels, isinstance(output, LabelsCsv), strategy),
+        predict=predict,
         read=functools.partial(models.batches, batch_size=at_a_time),
         facts=facts_of(asked, models, labels),
         output=output,
@@ -230,8 +230,8 @@ def predict_function(
     models: Models,
     labels: Sequence[int] | None,
     by_name: bool,
-    strategy: tf.distribute.Strategy | None = None,
-) -> Callable:
+    strategy: tf.distribute.Strategy,
+) -> tuple[Callable, int]:
     """Loads the models, and makes the function that predicts a data set with them.
 
     Args:
@@ -239,17 +239,21 @@ def predict_function(
         models: not loaded yet.
         labels: classes to predict; None for all.
         by_name: whether segments and windows are told apart by names, as the format has no times.
-        strategy: in whose scope they are loaded; None is one device.
+        strategy: in whose scope they are loaded.
+
+    Returns:
+        The function, and how many clips the batches of its data set shall have.
     """
     ensemble = Ensemble(models.members(), asked.ensemble)
     thresholds = thresholds_asked(asked, [each.calibration for each in models.opened])
     top_k = None if asked.output == SCORES else asked.top_k
-    predict = predictor(ensemble, top_k, thresholds=thresholds, chosen=labels, strategy=strategy)
-    if models.windows:
-        predict = windowed(predict, models.windows, asked.batch_size)
+    how = {"thresholds": thresholds, "chosen": labels, "strategy": strategy, "batch_size": asked.batch_size}
+    predictor = Predictor(ensemble, top_k, **how)
+    at_a_time = models.clips_at_a_time(asked.batch_size, predictor)
+    predict = windowed(predictor, models.windows, asked.batch_size) if models.windows else predictor
     if by_name and (models.windows or models.readings[0].data.segment_labels):
-        return lambda dataset: named_segments(predict(dataset))
-    return predict
+        return lambda dataset: named_segments(predict(dataset)), at_a_time
+    return predict, at_a_time
 
 
 def named_segments(predicted: Iterator[Predicted]) -> Iterator[Predicted]:

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from readers import Clips
 from readers.stores import ArrayStore, SegmentStore
+from yt8m_audio.batch import LABEL_KEYS
 from yt8m_audio.commands import assemble
 from yt8m_audio.commands.calibrated import calibration_of
 from yt8m_audio.commands.exported_source import load_keras_file, load_saved_model, open_fitting
@@ -26,6 +27,7 @@ from yt8m_audio.evaluation.calibration import Calibration
 from yt8m_audio.flags import InferenceFlags, names_in
 from yt8m_audio.paths import AnyPath
 from yt8m_audio.prediction.ensembles import Member
+from yt8m_audio.prediction.predictor import Predictor
 from yt8m_audio.prediction.windows import Windows, clips_at_a_time
 from yt8m_audio.run_directory import RunDirectory
 from yt8m_audio.training.checkpoints import Checkpoints
@@ -103,16 +105,16 @@ class Models:
         pairs = zip(self.opened, self.reads, strict=True)
         return [Member(each.load(), each.gives, each.temperature, reads) for each, reads in pairs]
 
-    def clips_at_a_time(self, batch_size: int) -> int:
+    def clips_at_a_time(self, batch_size: int, predictor: Predictor) -> int:
         """How many clips to read at a time, where so many clips or windows are predicted at a time."""
+        specs = [clips.in_order(batch_size, LABEL_KEYS).element_spec for clips in self.readings]
         if self.windows is None:
-            return batch_size
-        specs = [clips.in_order(1).element_spec["features"] for clips in self.readings]
-        return min(clips_at_a_time(each, batch_size) for each in specs)
+            return predictor.clips_at_a_time(specs)
+        return min(clips_at_a_time(each["features"], batch_size) for each in specs)
 
     def batches(self, numbers: range, batch_size: int) -> tf.data.Dataset:
         """Batches of some of the clips, in order; tuples of them where there are several readings."""
-        sets = [part_of(clips, numbers).in_order(batch_size) for clips in self.readings]
+        sets = [part_of(clips, numbers).in_order(batch_size, LABEL_KEYS) for clips in self.readings]
         return sets[0] if len(sets) == 1 else tf.data.Dataset.zip(tuple(sets))
 
 

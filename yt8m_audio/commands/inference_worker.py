@@ -56,7 +56,8 @@ class InferenceWorker:
             self.models = open_on(self.asked, examples)
         self.output = output_format(self.asked, self.models)
         self.labels = labels_asked(self.asked, self.models)
-        self.predict, self.at_a_time = None, BATCHES_AT_A_TIME * asked.batch_size
+        self.predict, self.clips_at_a_time = None, 0
+        self.at_a_time = BATCHES_AT_A_TIME * asked.batch_size
 
     def load(self) -> bool:
         """Loads the models where they are not; returns whether it did."""
@@ -65,7 +66,9 @@ class InferenceWorker:
                 return False
             by_name = isinstance(self.output, LabelsCsv)
             with self.strategy.scope():
-                self.predict = predict_function(self.asked, self.models, self.labels, by_name, self.strategy)
+                self.predict, self.clips_at_a_time = predict_function(
+                    self.asked, self.models, self.labels, by_name, self.strategy
+                )
             return True
 
     def work(self, parts: Sequence[Part]) -> Iterator[Piece | Failure]:
@@ -73,12 +76,9 @@ class InferenceWorker:
         shards = shards_of(parts)
         models = self._models_of(shards)
         stores = [clips.store for clips in models.readings]
-        batch_size = models.clips_at_a_time(self.asked.batch_size)
-        everything = range(len(shards))
-        for begin, predicted in zip(
-            everything[::batch_size], self.predict(models.batches(everything, batch_size)), strict=True
-        ):
-            rows = self._rows(stores, np.array(everything[begin : begin + batch_size]))
+        everything, size = range(len(shards)), self.clips_at_a_time
+        for begin, predicted in zip(everything[::size], self.predict(models.batches(everything, size)), strict=True):
+            rows = self._rows(stores, np.array(everything[begin : begin + size]))
             if len(rows) != len(predicted):
                 raise RuntimeError(f"{len(predicted)} rows were predicted of {len(rows)}.")
             also_read = np.array([all(store.num_frames[row] >= 0 for store in stores) for row in rows], bool)

@@ -31,7 +31,7 @@ class BatchInference:
     """What is predicted, and how it is written.
 
     Attributes:
-        predict: from a data set, what is predicted of each batch (see yt8m_audio.prediction.top_k).
+        predict: from a data set, what is predicted of each batch (see yt8m_audio.prediction.predictor).
         read: gives the batches of some clips, a range of their numbers, in order.
         facts: what the predictions depend on, as JSON takes it.
         output: the format.

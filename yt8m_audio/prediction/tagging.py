@@ -20,7 +20,7 @@ from yt8m_audio.prediction.best_places import best_places
 from yt8m_audio.prediction.label_spans import label_spans
 from yt8m_audio.prediction.packed_rows import joined
 from yt8m_audio.prediction.predicted import DROPPED, Predicted
-from yt8m_audio.prediction.top_k import check_numbers
+from yt8m_audio.prediction.predictor import check_numbers
 from yt8m_audio.prediction.window_scores import Score, ScoredWindows, WindowScores
 from yt8m_audio.prediction.windows import Windows
 from yt8m_audio.thinning import Thinned

@@ -1,7 +1,7 @@
 """Windows over recordings: of any size and hop, each predicted as a clip of its own.
 
     windows = windows_asked(window=10, hop=5)
-    predict = windowed(predictor(model, top_k=20), windows, batch_size=512)
+    predict = windowed(Predictor(model, top_k=20), windows, batch_size=512)
     for predicted in predict(clips.in_order(clips_at_a_time(spec, 512))):    # one a batch of recordings
         predicted.video_ids, predicted.start_times, predicted.end_times
 
@@ -82,7 +82,7 @@ def windowed(
     """Makes a function that predicts the windows of clips, of one that predicts clips.
 
     Args:
-        predict: from batches, what is predicted of each (see yt8m_audio.prediction.top_k).
+        predict: from batches, what is predicted of each (see yt8m_audio.prediction.predictor).
         windows: where they lie.
         batch_size: windows in a batch.
 

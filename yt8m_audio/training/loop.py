@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from yt8m_audio.batch import model_inputs
+from yt8m_audio.batch import HOST_KEYS, model_inputs
 from yt8m_audio.config import Config
 from yt8m_audio.errors import UserError
 from yt8m_audio.evaluation import evaluate
@@ -214,7 +214,8 @@ class Session:
         """An iterator of the batches from that step on, without what stays on the host."""
         train = self.config.train
         taught = self.teacher is not None
-        dataset = self.train_clips.shuffled(train.batch_size, train.num_epochs, train.seed, step, host_keys=taught)
+        without = () if taught else HOST_KEYS
+        dataset = self.train_clips.shuffled(train.batch_size, train.num_epochs, train.seed, step, without)
         if taught:
             dataset = self.teacher.join(dataset, train.teacher_weight)
         return iter(distributed(self.strategy, dataset, train.batch_size))
