@@ -24,10 +24,11 @@ from yt8m_audio.examples import audioset_record
 from yt8m_audio.flags import InferenceFlags
 from yt8m_audio.prediction.audacity import AudacityTracks
 from yt8m_audio.prediction.batch_inference import BatchInference
+from yt8m_audio.prediction.best_places import ROWS, best_places
 from yt8m_audio.prediction.labels_csv import LabelsCsv
 from yt8m_audio.prediction.output_shards import of_worker, output_shards
 from yt8m_audio.prediction.predicted import Predicted
-from yt8m_audio.prediction.predictor import Predictor, best_places
+from yt8m_audio.prediction.predictor import Predictor
 from yt8m_audio.prediction.resumable import ResumableFile, beside
 from yt8m_audio.prediction.scores_npz import ScoresNpz
 from yt8m_audio.records import write_shard
@@ -55,10 +56,20 @@ def made(start, stop):
 
 @pytest.mark.parametrize("top_k", [1, 3, 7, 8])
 def test_the_best_places_are_those_of_a_stable_sort(top_k):
-    values = np.random.default_rng(0).integers(0, 4, (200, 8)).astype(np.float32)  # many ties
+    values = np.random.default_rng(0).integers(-2, 3, (2 * ROWS + 200, 8)).astype(np.float32)  # many ties
     values[:100] += np.random.default_rng(1).random((100, 8), np.float32)
     wanted = np.argsort(-values, axis=1, kind="stable")[:, :top_k]
-    np.testing.assert_array_equal(best_places(values, top_k), wanted)
+    places, best = best_places(values, top_k)
+    np.testing.assert_array_equal(places, wanted)
+    np.testing.assert_array_equal(best, np.take_along_axis(values, wanted, axis=1))
+
+
+def test_the_best_places_of_values_of_all_kinds():
+    values = np.array([[-np.inf, 1e-45, -0.0, 0.0, -1e-45, np.inf]], np.float32)
+    places, best = best_places(values, 6)
+    assert places.tolist() == [[5, 1, 2, 3, 4, 0]]
+    np.testing.assert_array_equal(best, values[:, places[0]])
+    assert [each.shape for each in best_places(values[:0], 2)] == [(0, 2), (0, 2)]
 
 
 # Shards of the output

@@ -111,9 +111,7 @@ def ranked(values: np.ndarray, top_k: int | None) -> tuple[np.ndarray, np.ndarra
     """The best columns of each row and their values, both [n, k], best first; all, in their order, for top_k None."""
     if top_k is None:
         return np.broadcast_to(np.arange(values.shape[1], dtype=np.int32), values.shape), values
-    places = best_places(values, min(top_k, values.shape[1]))
-    begins = np.arange(len(values))[:, None] * values.shape[1]
-    return places, values.ravel().take(begins + places)  # several times as fast as np.take_along_axis
+    return best_places(values, min(top_k, values.shape[1]))
 
 
 def as_tuple(element: dict | tuple) -> tuple:

@@ -30,7 +30,7 @@ from yt8m_audio.paths import AnyPath
 from yt8m_audio.prediction.predicted import Format, Predicted
 from yt8m_audio.run_directory import written_beside
 
-SAVE_SECONDS = 2.0  # between two notes
+SAVE_SECONDS = 0.5  # between two notes: little is left to bring to the disk at the end
 READ_BYTES = 1 << 24  # at a time
 GZIP_LEVEL, GZIP_CONTAINER = 6, 31  # zlib's number for gzip, which then holds no time
 LINE_END = ord("\n")
