@@ -178,13 +178,13 @@ class Clips:
 
     def _unit_clips(self, batch_size: int) -> int:
         """Clips that are made at a time: as many whole batches as fit, one at least."""
-        return max(1, self._fitting_clips() // batch_size) * batch_size
+        return max(1, self._fitting_clips(2 * batch_size) // batch_size) * batch_size
 
-    def _fitting_clips(self) -> int:
-        """Clips that are made at a time where there are no batches."""
+    def _fitting_clips(self, wanted: int = MOST_UNIT_CLIPS) -> int:
+        """Clips that are made at a time where there are no batches: more than usual where more are wanted."""
         bytes_each = max(self.store.clip_bytes, batch_bytes(self._spec(1)))
         unit_bytes = ARRAY_UNIT_BYTES if self.is_indexed else UNIT_BYTES
-        return int(np.clip(unit_bytes // bytes_each, 1, MOST_UNIT_CLIPS))
+        return int(np.clip(unit_bytes // bytes_each, 1, max(wanted, MOST_UNIT_CLIPS)))
 
     # Parts
 
