@@ -117,7 +117,7 @@ class Clips:
         batches = units.rebatch(batch_size, drop_remainder=True)  # there is none
         prefetched = min(PREFETCHED_BYTES // batch_bytes(spec), MOST_PREFETCHED)  # none of very large batches
         batches = batches.prefetch(prefetched) if prefetched else batches
-        return batches.with_options(options())
+        return batches.with_options(without_autotuning())
 
     def batch(self, positions: np.ndarray, keys: Iterable[str]) -> dict[str, np.ndarray]:
         """The clips at some places of `selection`, int64 [n], as these arrays of a batch."""
@@ -181,7 +181,7 @@ class Clips:
         return max(1, self._fitting_clips(2 * batch_size) // batch_size) * batch_size
 
     def _fitting_clips(self, wanted: int = MOST_UNIT_CLIPS) -> int:
-        """Clips that are made at a time where there are no batches: more than usual where more are wanted."""
+        """Clips that are made at a time: as many as fit, up to what is usual, or what is wanted where that is more."""
         bytes_each = max(self.store.clip_bytes, batch_bytes(self._spec(1)))
         unit_bytes = ARRAY_UNIT_BYTES if self.is_indexed else UNIT_BYTES
         return int(np.clip(unit_bytes // bytes_each, 1, max(wanted, MOST_UNIT_CLIPS)))
@@ -296,8 +296,8 @@ def _corrupt(count: int) -> str:
     return f"{count:,} corrupt record{'s' if count > 1 else ''}"
 
 
-def options() -> tf.data.Options:
-    """Without autotuning: there is nothing to tune here, and it holds up the end of a data set until it wakes again."""
+def without_autotuning() -> tf.data.Options:
+    """There is nothing to tune here, and tuning holds up the end of a data set until it wakes again."""
     options = tf.data.Options()
     options.autotune.enabled = False
     return options

@@ -24,7 +24,6 @@ from yt8m_audio.examples import audioset_record
 from yt8m_audio.flags import InferenceFlags
 from yt8m_audio.prediction.audacity import AudacityTracks
 from yt8m_audio.prediction.batch_inference import BatchInference
-from yt8m_audio.prediction.best_places import ROWS, best_places
 from yt8m_audio.prediction.labels_csv import LabelsCsv
 from yt8m_audio.prediction.output_shards import of_worker, output_shards
 from yt8m_audio.prediction.predicted import Predicted
@@ -49,27 +48,6 @@ def made(start, stop):
     scores = np.stack([1 / (1 + clips), 1 / (2 + clips)], axis=1).astype(np.float32)
     classes = np.stack([clips % 5, (clips + 1) % 5], axis=1).astype(np.int32)
     return Predicted(ids, clips.astype(np.float32), clips.astype(np.float32) + 10, classes, scores)
-
-
-# Which classes are best
-
-
-@pytest.mark.parametrize("top_k", [1, 3, 7, 8])
-def test_the_best_places_are_those_of_a_stable_sort(top_k):
-    values = np.random.default_rng(0).integers(-2, 3, (2 * ROWS + 200, 8)).astype(np.float32)  # many ties
-    values[:100] += np.random.default_rng(1).random((100, 8), np.float32)
-    wanted = np.argsort(-values, axis=1, kind="stable")[:, :top_k]
-    places, best = best_places(values, top_k)
-    np.testing.assert_array_equal(places, wanted)
-    np.testing.assert_array_equal(best, np.take_along_axis(values, wanted, axis=1))
-
-
-def test_the_best_places_of_values_of_all_kinds():
-    values = np.array([[-np.inf, 1e-45, -0.0, 0.0, -1e-45, np.inf]], np.float32)
-    places, best = best_places(values, 6)
-    assert places.tolist() == [[5, 1, 2, 3, 4, 0]]
-    np.testing.assert_array_equal(best, values[:, places[0]])
-    assert [each.shape for each in best_places(values[:0], 2)] == [(0, 2), (0, 2)]
 
 
 # Shards of the output

@@ -16,6 +16,7 @@ ROWS = {
     "infinite": np.where(RANDOM.random(SHAPE) < 0.1, np.inf, np.where(RANDOM.random(SHAPE) < 0.5, -np.inf, 1.5)),
     "rising": np.tile(np.arange(SHAPE[1]), (SHAPE[0], 1)),
     "no rows": np.zeros((0, 527)),
+    "more than at a time": RANDOM.integers(-99, 99, (1050, 527)),
 }
 
 
@@ -23,9 +24,11 @@ ROWS = {
 @pytest.mark.parametrize("top_k", [1, 20, 300, 527])
 def test_as_a_stable_sort(name, top_k):
     values = ROWS[name].astype(np.float32)
-    found = best_places(values, top_k)
-    np.testing.assert_array_equal(found, np.argsort(-values, axis=1, kind="stable")[:, :top_k])
-    assert found.dtype == np.int32
+    found, best = best_places(values, top_k)
+    wanted = np.argsort(-values, axis=1, kind="stable")[:, :top_k]
+    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(best, np.take_along_axis(values, wanted, axis=1))
+    assert (found.dtype, best.dtype) == (np.int32, np.float32)
 
 
 @pytest.mark.parametrize(("num_columns", "top_k"), [(7, 3), (527, 20), (3862, 20), (64, 64)])

@@ -246,6 +246,10 @@ def test_training_batches_come_again(family, open_family):
             np.testing.assert_array_equal(value, same[key])
 
 
+def test_the_end_does_not_wait_for_tuning(family, open_family):
+    assert not open_family(family, [three(family)]).in_order(2).options().autotune.enabled
+
+
 def test_batches_without_some_keys_hold_the_others(family, open_family):
     clips = open_family(family, [three(family)])
     for batch, whole in zip(clips.in_order(2, without=LABEL_KEYS), clips.in_order(2), strict=True):

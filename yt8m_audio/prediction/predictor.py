@@ -52,8 +52,7 @@ class Predictor:
         self.top_k, self.thresholds = top_k, thresholds
         self.columns = None if chosen is None else np.array(chosen, np.int32)
         self.replicas = strategy.num_replicas_in_sync if strategy else 1
-        is_dealt = self.replicas > 1 or isinstance(strategy, tf.distribute.TPUStrategy)
-        # else what runs where is TensorFlow's
+        is_dealt = self.replicas > 1 or isinstance(strategy, tf.distribute.TPUStrategy)  # else TensorFlow sees to it
         self.compute = Dealt(self._values, strategy) if is_dealt else FusedWhereLight(self._values, batch_size)
 
     def clips_at_a_time(self, specs: Sequence[dict]) -> int:

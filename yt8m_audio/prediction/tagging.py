@@ -60,7 +60,7 @@ class Tagged:
     def best(self, top_k: int, threshold: np.ndarray | float = 0.0, rank: str = "mean") -> list[int]:
         """The classes of the sound, best first: at most `top_k`, none below the threshold (or its own, [C])."""
         scores = self.scores_by(rank)
-        places = best_places(scores[None], min(top_k, len(scores)))[0]
+        (places,), _ = best_places(scores[None], min(top_k, len(scores)))
         return places[(scores >= threshold)[places]].tolist()
 
     def edges(self, seconds: float) -> np.ndarray:
@@ -127,8 +127,7 @@ class Tagger:
 
     def predicted(self, name: str, windows: ScoredWindows) -> Predicted:
         """The best classes of some windows, with times in seconds."""
-        places = best_places(windows.scores, min(self.top_k, windows.scores.shape[1]))  # [w, k]
-        scores = np.take_along_axis(windows.scores, places, axis=1)
+        places, scores = best_places(windows.scores, min(self.top_k, windows.scores.shape[1]))  # [w, k]
         least = np.asarray(self.threshold, np.float32)
         ids = np.full(len(places), name.encode(errors="surrogateescape"), object)
         begins, ends = windows.begins * self.hop_seconds, (windows.begins + windows.num_frames) * self.hop_seconds
