@@ -65,7 +65,8 @@ class Clips:
 
     def in_order(self, batch_size: int, without: Collection[str] = ()) -> tf.data.Dataset:
         """Gives every clip once, in the order of the store; the last batch is filled up with rows of weight 0."""
-        return self.batches(InOrder(len(self), self._unit_clips(batch_size)), batch_size, without=without)
+        unit = self._unit_clips(batch_size, most=max(2 * batch_size, MOST_UNIT_CLIPS))  # large batches by twos
+        return self.batches(InOrder(len(self), unit), batch_size, without=without)
 
     def shuffled(
         self, batch_size: int, epochs: int, seed: int, start_step: int = 0, without: Collection[str] = ()
@@ -176,15 +177,15 @@ class Clips:
             spec["label_weights"] = tf.TensorSpec([batch_size, data.num_classes], tf.float32)
         return spec
 
-    def _unit_clips(self, batch_size: int) -> int:
+    def _unit_clips(self, batch_size: int, most: int = MOST_UNIT_CLIPS) -> int:
         """Clips that are made at a time: as many whole batches as fit, one at least."""
-        return max(1, self._fitting_clips(2 * batch_size) // batch_size) * batch_size
+        return max(1, self._fitting_clips(most) // batch_size) * batch_size
 
-    def _fitting_clips(self, wanted: int = MOST_UNIT_CLIPS) -> int:
-        """Clips that are made at a time: as many as fit, up to what is usual, or what is wanted where that is more."""
+    def _fitting_clips(self, most: int = MOST_UNIT_CLIPS) -> int:
+        """Clips that are made at a time where there are no batches."""
         bytes_each = max(self.store.clip_bytes, batch_bytes(self._spec(1)))
         unit_bytes = ARRAY_UNIT_BYTES if self.is_indexed else UNIT_BYTES
-        return int(np.clip(unit_bytes // bytes_each, 1, max(wanted, MOST_UNIT_CLIPS)))
+        return int(np.clip(unit_bytes // bytes_each, 1, most))
 
     # Parts
 

@@ -200,7 +200,8 @@ def test_several_batches_in_one_call_say_what_each_says_alone(ragged):
     ("name", "frames", "batch_size", "clips"),
     [
         ("FrameLevelLogisticModel", 10, 512, 8192),
-        ("FrameLevelLogisticModel", 10, 3000, 6000),
+        ("FrameLevelLogisticModel", 10, 3000, 12_000),
+        ("FrameLevelLogisticModel", 10, 4, 64),
         ("FrameLevelLogisticModel", 10, 20_000, 20_000),
         ("FrameLevelLogisticModel", 300, 100, 400),
         ("DecisionLevelAttentionModel", 10, 512, 512),

@@ -109,8 +109,11 @@ def predict_with(models: Models, asked: InferenceFlags, strategy: tf.distribute.
     """Predicts with some models; returns the exit status."""
     begun, line = time.monotonic(), ProgressLine()
     output, labels = output_format(asked, models), labels_asked(asked, models)
-    shards = of_worker(output_shards(asked.output_file, models.num_clips), asked.worker, asked.output_file)
+    every_shard = output_shards(asked.output_file, models.num_clips)
+    shards = of_worker(every_shard, asked.worker, asked.output_file)
     predict, at_a_time = predict_function(asked, models, labels, isinstance(output, LabelsCsv), strategy)
+    batches = max(1, *(-(-len(shard.clips) // asked.batch_size) for shard in every_shard))  # no more than there are
+    at_a_time = min(at_a_time, batches * asked.batch_size)
     work = BatchInference(
         predict=predict,
         read=functools.partial(models.batches, batch_size=at_a_time),

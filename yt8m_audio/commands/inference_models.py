@@ -107,10 +107,16 @@ class Models:
 
     def clips_at_a_time(self, batch_size: int, predictor: Predictor) -> int:
         """How many clips to read at a time, where so many clips or windows are predicted at a time."""
-        specs = [clips.in_order(batch_size, LABEL_KEYS).element_spec for clips in self.readings]
-        if self.windows is None:
-            return predictor.clips_at_a_time(specs)
-        return min(clips_at_a_time(each["features"], batch_size) for each in specs)
+        if self.windows:
+            return self.recordings_at_a_time(batch_size)
+        return predictor.clips_at_a_time(
+            [clips.in_order(batch_size, LABEL_KEYS).element_spec for clips in self.readings]
+        )
+
+    def recordings_at_a_time(self, batch_size: int) -> int:
+        """How many recordings to read at a time, where so many windows are predicted at a time."""
+        specs = [clips.in_order(1).element_spec["features"] for clips in self.readings]
+        return min(clips_at_a_time(each, batch_size) for each in specs)
 
     def batches(self, numbers: range, batch_size: int) -> tf.data.Dataset:
         """Batches of some of the clips, in order; tuples of them where there are several readings."""

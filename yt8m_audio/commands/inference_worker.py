@@ -56,7 +56,7 @@ class InferenceWorker:
             self.models = open_on(self.asked, examples)
         self.output = output_format(self.asked, self.models)
         self.labels = labels_asked(self.asked, self.models)
-        self.predict, self.clips_at_a_time = None, 0
+        self.predict, self.clips_at_once = None, 0
         self.at_a_time = BATCHES_AT_A_TIME * asked.batch_size
 
     def load(self) -> bool:
@@ -66,7 +66,7 @@ class InferenceWorker:
                 return False
             by_name = isinstance(self.output, LabelsCsv)
             with self.strategy.scope():
-                self.predict, self.clips_at_a_time = predict_function(
+                self.predict, self.clips_at_once = predict_function(
                     self.asked, self.models, self.labels, by_name, self.strategy
                 )
             return True
@@ -76,7 +76,9 @@ class InferenceWorker:
         shards = shards_of(parts)
         models = self._models_of(shards)
         stores = [clips.store for clips in models.readings]
-        everything, size = range(len(shards)), self.clips_at_a_time
+        everything, size = range(len(shards)), self.clips_at_once
+        if models.windows:  # as long as these parts' recordings are
+            size = models.recordings_at_a_time(self.asked.batch_size)
         for begin, predicted in zip(everything[::size], self.predict(models.batches(everything, size)), strict=True):
             rows = self._rows(stores, np.array(everything[begin : begin + size]))
             if len(rows) != len(predicted):

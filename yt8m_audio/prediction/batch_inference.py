@@ -79,7 +79,7 @@ class BatchInference:
 
     def facts_of(self, shard: OutputShard) -> dict[str, Any]:
         """What the content of a shard depends on."""
-        return {**self.facts, "batch_size": self.batch_size, "clips": [shard.clips.start, shard.clips.stop]}
+        return {**self.facts, "clips at a time": self.batch_size, "clips": [shard.clips.start, shard.clips.stop]}
 
     def _write(self, file: ResumableFile, clips: range, done_before: int) -> int:
         """Writes one file; returns how many clips it predicted."""

@@ -4,7 +4,7 @@ FrameLevelLogisticModel's predictions of a batch took 1.7 times as long without 
 out for all others: models that multiply more took up to twice as long with it, and a loop's compilation does not end.
 
 What a call costs, and handing its batch from thread to thread, is as much as a light model itself. So one call computes
-several batches there, each by itself, as they would be computed one by one.
+several batches of such a model, each by itself, as they would be computed one by one.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 MOST_PRODUCTS = 2
+MOST_BATCHES, MOST_BYTES = 16, 17 << 20  # in one call; bytes of features, and of what is computed of them
 PRODUCTS = {"MatMul", "BatchMatMulV2"}
 LIGHT = {"AddV2", "BiasAdd", "Cast", "ConcatV2", "Const", "GatherV2", "Greater", "Identity", "Less", "Maximum", "Mul"}
 LIGHT |= {"Neg", "NoOp", "Placeholder", "Range", "ReadVariableOp", "RealDiv", "Rsqrt", "Sigmoid", "Softplus", "Split"}
@@ -28,20 +29,30 @@ class FusedWhereLight:
 
     def __init__(self, function: Callable, batch_size: int | None = None):
         self.function, self.batch_size = function, batch_size
-        self.compute, self.compute_parts, self._is_fused = None, tf.function(self._compute_parts), False
+        self.compute, self.compute_parts = None, tf.function(self._compute_parts)
+        self.batches_at_a_time = 1
 
-    def is_fused(self, inputs: Sequence[dict]) -> bool:
-        """Whether it is compiled; inputs: the first ones, or what they are."""
-        if self.compute is None:
-            plain = tf.function(self.function)
-            on_cpu = not tf.config.list_logical_devices("GPU")
-            self._is_fused = on_cpu and is_light(plain.get_concrete_function(inputs).graph)
-            self.compute = tf.function(self.function, jit_compile=True) if self._is_fused else plain
-        return self._is_fused
+    def rows_at_a_time(self, inputs: Sequence[dict]) -> int:
+        """How many rows to call it with: those of inputs (tensors, or what they are), or several times as many."""
+        self._choose(inputs)
+        return self.batches_at_a_time * inputs[0]["num_frames"].shape[0]
+
+    def _choose(self, inputs: Sequence[dict]) -> None:
+        """Chooses how to compute such inputs."""
+        plain = tf.function(self.function)
+        traced = plain.get_concrete_function(inputs)
+        if is_light(traced.graph) and not tf.config.list_logical_devices("GPU"):
+            self.compute = tf.function(self.function, jit_compile=True)
+            arrays = [*(each["features"] for each in inputs), traced.structured_outputs]
+            most = max(each.shape.num_elements() * each.dtype.size for each in arrays)
+            self.batches_at_a_time = max(1, min(MOST_BATCHES, MOST_BYTES // most))
+        else:
+            self.compute = plain
 
     def __call__(self, inputs: Sequence[Sequence[dict]]) -> list[tf.Tensor]:
         """Calls the function with each."""
-        self.is_fused(inputs[0])
+        if self.compute is None:
+            self._choose(inputs[0])
         return [(self.compute_parts if self._has_parts(each) else self.compute)(each) for each in inputs]
 
     def _has_parts(self, inputs: Sequence[dict]) -> bool:

@@ -21,7 +21,6 @@ from yt8m_audio.prediction.fusing import FusedWhereLight
 from yt8m_audio.prediction.predicted import DROPPED, Predicted
 
 BATCHES_AHEAD = 2  # that the device may have computed and the host not yet sorted
-MOST_CLIPS, MOST_BYTES = 8192, 16 << 20  # of a batch that is several batches of a light model
 
 
 class Predictor:
@@ -61,12 +60,9 @@ class Predictor:
         Args:
             specs: what batches are, one for each way in which members read.
         """
-        rows = specs[0]["num_frames"].shape[0]
-        if isinstance(self.compute, Dealt) or not self.compute.is_fused([model_inputs(each) for each in specs]):
-            return rows
-        features = [each["features"] for each in specs]
-        clip_bytes = max(each.shape.num_elements() // rows * each.dtype.size for each in features)
-        return max(1, min(MOST_CLIPS, MOST_BYTES // clip_bytes) // rows) * rows
+        inputs = [model_inputs(each) for each in specs]
+        is_dealt = isinstance(self.compute, Dealt)
+        return inputs[0]["num_frames"].shape[0] if is_dealt else self.compute.rows_at_a_time(inputs)
 
     def __call__(self, dataset: Iterable) -> Iterator[Predicted]:
         """Gives what is predicted of each batch (see yt8m_audio.batch), rows of weight 0 left out.

@@ -25,6 +25,7 @@ VIDEO_ID, PAIRS = "VideoId", "LabelConfidencePairs"
 LINES_AT_A_TIME = 8192
 FIRST_LINE = 2  # below the header
 PREFETCHED = 2
+BATCHES_AT_A_TIME = 2  # that the teacher is joined to
 NUMBER = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?")
 MOST_SHOWN = 60  # letters of a line in an error
 
@@ -88,7 +89,7 @@ class Teacher:
             }
             return {**device_part(batch), **joined}
 
-        joined = dataset.map(with_teacher, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        joined = dataset.map(with_teacher, num_parallel_calls=BATCHES_AT_A_TIME, deterministic=True)
         return joined.prefetch(PREFETCHED)
 
 
