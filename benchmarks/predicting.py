@@ -40,7 +40,7 @@ from yt8m_audio.registry import LOSSES, MODELS
 from yt8m_audio.training.loop import build
 
 MODEL, TOP_K, TIMES = "FrameLevelLogisticModel", 20, 24
-ROUNDS, FORMATTED_BATCHES = 3, 16
+ROUNDS, FORMATTED_BATCHES = 5, 16
 
 
 def results(pattern: str) -> list[Result]:
