@@ -121,7 +121,7 @@ class Clips:
         return batches.with_options(without_autotuning())
 
     def batch(self, positions: np.ndarray, keys: Iterable[str]) -> dict[str, np.ndarray]:
-        """The clips at some places of `selection`, int64 [n], as these arrays of a batch."""
+        """The clips at some places of `selection`, int64 [n], as these arrays of a batch, in their order."""
         numbers = positions if self.selection is None else self.selection[positions]
         rows = self.rows(numbers)
         labels = self._checked(rows.labels, numbers)

@@ -30,24 +30,22 @@ class FusedWhereLight:
     def __init__(self, function: Callable, batch_size: int | None = None):
         self.function, self.batch_size = function, batch_size
         self.compute, self.compute_parts = None, tf.function(self._compute_parts)
-        self.batches_at_a_time = 1
 
     def rows_at_a_time(self, inputs: Sequence[dict]) -> int:
         """How many rows to call it with: those of inputs (tensors, or what they are), or several times as many."""
-        self._choose(inputs)
-        return self.batches_at_a_time * inputs[0]["num_frames"].shape[0]
+        return self._choose(inputs) * inputs[0]["num_frames"].shape[0]
 
-    def _choose(self, inputs: Sequence[dict]) -> None:
-        """Chooses how to compute such inputs."""
+    def _choose(self, inputs: Sequence[dict]) -> int:
+        """Chooses how to compute such inputs; returns how many of them one call should compute."""
         plain = tf.function(self.function)
         traced = plain.get_concrete_function(inputs)
-        if is_light(traced.graph) and not tf.config.list_logical_devices("GPU"):
-            self.compute = tf.function(self.function, jit_compile=True)
-            arrays = [*(each["features"] for each in inputs), traced.structured_outputs]
-            most = max(each.shape.num_elements() * each.dtype.size for each in arrays)
-            self.batches_at_a_time = max(1, min(MOST_BATCHES, MOST_BYTES // most))
-        else:
+        if not is_light(traced.graph) or tf.config.list_logical_devices("GPU"):
             self.compute = plain
+            return 1
+        self.compute = tf.function(self.function, jit_compile=True)
+        arrays = [*(each["features"] for each in inputs), traced.structured_outputs]
+        most = max(each.shape.num_elements() * each.dtype.size for each in arrays)
+        return max(1, min(MOST_BATCHES, MOST_BYTES // most))
 
     def __call__(self, inputs: Sequence[Sequence[dict]]) -> list[tf.Tensor]:
         """Calls the function with each."""
