@@ -18,9 +18,12 @@ from yt8m_audio.__main__ import main_of_command
 from yt8m_audio.beam.job import Piece, Size
 from yt8m_audio.beam.places import first_numbers, places_of
 from yt8m_audio.commands.beam import at_dashes, parsed
+from yt8m_audio.commands.inference_job import InferenceJob
+from yt8m_audio.commands.inference_models import Models
 from yt8m_audio.errors import UserError
 from yt8m_audio.examples import audioset_record
 from yt8m_audio.flags import InferenceFlags
+from yt8m_audio.records import write_shard
 
 ROOT = Path(__file__).parents[1]
 HAS_BEAM = importlib.util.find_spec("apache_beam") is not None
@@ -85,6 +88,21 @@ def both(run, tmp_path):
         return folders
 
     return write
+
+
+def test_recordings_are_read_as_many_at_a_time_as_their_own_length_allows(run, tmp_path, monkeypatch):
+    paths, asked_for, batches = [str(tmp_path / name) for name in ("short", "long")], [], Models.batches
+    for path, num_frames in zip(paths, (10, 3600), strict=True):
+        write_shard(path, [audioset_record("a", [0], np.zeros((num_frames, 128), np.uint8))])
+    monkeypatch.setattr(Models, "batches", lambda self, *how: [asked_for.append(how[1]), batches(self, *how)][1])
+    job = InferenceJob(InferenceFlags(train_dir=str(run), output_file="p.jsonl", window=2.0), paths)
+    worker = job.open()
+    worker.load()
+    for number, path in enumerate(paths):
+        _, part = job.find(number, path)
+        (piece,) = worker.work([part])
+        assert set(piece.numbers) == {0}
+    assert asked_for == [512, 36]
 
 
 def names(folder):
